@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The modules are written in the vocabulary of the newest kernel. This header
+ * teaches it to older ones, and is the only place that knows that kernels
+ * differ; compat.mk finds out how.
+ */
+#ifndef _VSHARE_COMPAT_H_
+#define _VSHARE_COMPAT_H_
+
+#include <linux/kconfig.h>
+
+/* 7.1 renamed the importer's callback and the function that calls it. */
+#ifndef VSHARE_HAVE_INVALIDATE_MAPPINGS
+#define invalidate_mappings		move_notify
+#define dma_buf_invalidate_mappings	dma_buf_move_notify
+#endif
+
+/*
+ * Without CONFIG_DMABUF_MOVE_NOTIFY, which 7.1 made unconditional, the core
+ * takes a pin around every map of a dynamic importer.
+ */
+#if !defined(VSHARE_HAVE_INVALIDATE_MAPPINGS) && !IS_ENABLED(CONFIG_DMABUF_MOVE_NOTIFY)
+#define VSHARE_IMPLICIT_PIN		1
+#else
+#define VSHARE_IMPLICIT_PIN		0
+#endif
+
+/* 6.13 wants the namespace as a string. */
+#ifdef VSHARE_HAVE_NS_TOKEN
+#define VSHARE_NS_DMA_BUF		DMA_BUF
+#else
+#define VSHARE_NS_DMA_BUF		"DMA_BUF"
+#endif
+
+#ifndef VSHARE_HAVE_TTM_BO_FINI
+#define ttm_bo_fini			ttm_bo_put
+#endif
+
+#ifndef VSHARE_HAVE_TTM_BO_POPULATE
+#define ttm_bo_populate(bo, ctx)	ttm_tt_populate((bo)->bdev, (bo)->ttm, ctx)
+#endif
+
+/* Flags of ttm_device_init() after the vma manager: no DMA pool, no DMA32. */
+#ifdef VSHARE_HAVE_TTM_ALLOC_FLAGS
+#define VSHARE_TTM_ALLOC_NONE		0
+#else
+#define VSHARE_TTM_ALLOC_NONE		false, false
+#endif
+
+#ifndef VSHARE_HAVE_GPUVM_BO_OBTAIN_LOCKED
+#define drm_gpuvm_bo_obtain_locked	drm_gpuvm_bo_obtain
+#endif
+
+#ifndef VSHARE_HAVE_SCHED_STAT_RESET
+#define DRM_GPU_SCHED_STAT_RESET	DRM_GPU_SCHED_STAT_NOMINAL
+#endif
+
+#endif /* _VSHARE_COMPAT_H_ */
