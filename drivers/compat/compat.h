@@ -37,14 +37,19 @@
 #endif
 
 #ifndef VSHARE_HAVE_TTM_BO_POPULATE
-#define ttm_bo_populate(bo, ctx)	ttm_tt_populate((bo)->bdev, (bo)->ttm, ctx)
+#define ttm_bo_populate(bo, ctx) ({				\
+	struct ttm_buffer_object *__bo = (bo);			\
+	ttm_tt_populate(__bo->bdev, __bo->ttm, ctx);		\
+})
 #endif
 
-/* Flags of ttm_device_init() after the vma manager: no DMA pool, no DMA32. */
+/* No coherent memory, no DMA32: two bools, flags later. */
 #ifdef VSHARE_HAVE_TTM_ALLOC_FLAGS
-#define VSHARE_TTM_ALLOC_NONE		0
+#define vshare_ttm_device_init(bdev, funcs, dev, mapping, vma) \
+	ttm_device_init(bdev, funcs, dev, mapping, vma, 0)
 #else
-#define VSHARE_TTM_ALLOC_NONE		false, false
+#define vshare_ttm_device_init(bdev, funcs, dev, mapping, vma) \
+	ttm_device_init(bdev, funcs, dev, mapping, vma, false, false)
 #endif
 
 #ifndef VSHARE_HAVE_GPUVM_BO_OBTAIN_LOCKED

@@ -8,7 +8,7 @@
 vshare-have = $(shell grep -qsw -e '$(2)' $(srctree)/include/$(1) && echo -DVSHARE_HAVE_$(3))
 
 vshare-ccflags := $(call vshare-have,linux/dma-buf.h,invalidate_mappings,INVALIDATE_MAPPINGS)
-vshare-ccflags += $(call vshare-have,linux/module.h,MODULE_IMPORT_NS(ns)	MODULE_INFO(import_ns$(comma) __stringify(ns)),NS_TOKEN)
+vshare-ccflags += $(call vshare-have,linux/module.h,import_ns. __stringify,NS_TOKEN)
 vshare-ccflags += $(call vshare-have,linux/dma-fence.h,dma_fence_check_and_signal,FENCE_SIGNAL_VOID)
 vshare-ccflags += $(call vshare-have,drm/ttm/ttm_bo.h,ttm_bo_fini,TTM_BO_FINI)
 vshare-ccflags += $(call vshare-have,drm/ttm/ttm_bo.h,ttm_bo_populate,TTM_BO_POPULATE)
@@ -17,4 +17,6 @@ vshare-ccflags += $(call vshare-have,drm/ttm/ttm_allocation.h,TTM_ALLOCATION_POO
 vshare-ccflags += $(call vshare-have,drm/drm_gpuvm.h,drm_gpuvm_bo_obtain_locked,GPUVM_BO_OBTAIN_LOCKED)
 vshare-ccflags += $(call vshare-have,drm/gpu_scheduler.h,DRM_GPU_SCHED_STAT_RESET,SCHED_STAT_RESET)
 
-ccflags-y += $(vshare-ccflags) -I$(src)/../../uapi -include $(src)/../compat/compat.h
+# The uapi headers say "drm.h", as those of libdrm do.
+ccflags-y += -I$(src)/../../uapi -I$(srctree)/include/uapi/drm
+ccflags-y += $(vshare-ccflags) -include $(src)/../compat/compat.h

@@ -228,10 +228,10 @@ struct drm_vexport_bo_query {
 	/** @notifies: Output: invalidations sent, one per dma-buf and move. */
 	__u64 notifies;
 
-	/** @stale_moves: Output: moves after which, and before the next, a stale write was seen. */
+	/** @stale_moves: Output: moves after which, before the next, a stale write was seen. */
 	__u64 stale_moves;
 
-	/** @stale_words: Output: 64-bit words that were written to storage after the buffer had left it. */
+	/** @stale_words: Output: 64-bit words written to storage after the buffer had left it. */
 	__u64 stale_words;
 
 	/** @quarantined: Output: bytes of storage left behind that an importer still has mapped. */

@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/dma-buf.h>
+#include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include <drm/drm_exec.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_gem_ttm_helper.h>
+#include <drm/ttm/ttm_placement.h>
+#include <drm/vexport_drm.h>
+
+#include "vexport_bo.h"
+#include "vexport_dmabuf.h"
+#include "vexport_drv.h"
+#include "vexport_move.h"
+#include "vexport_pin.h"
+#include "vexport_quarantine.h"
+#include "vexport_storage.h"
+#include "vexport_ttm.h"
+
+static void bo_destroy(struct ttm_buffer_object *tbo)
+{
+	struct vexport_bo *bo = to_vexport_bo(tbo);
+	struct vexport_device *vdev = to_vexport_device(tbo->base.dev);
+
+	WARN_ON(!list_empty(&bo->dmabufs) || !list_empty(&bo->left));
+	drm_gem_object_release(&tbo->base);
+	kfree(bo);
+	atomic_dec(&vdev->stats.buffers);
+}
+
+/**
+ * vexport_bo_is_ours - is it a buffer, or the ghost that TTM makes of one?
+ * @bo: what TTM gave to a callback
+ *
+ * The ghost carries the storage of a move until its fence has signalled. It is
+ * a bare &struct ttm_buffer_object.
+ */
+bool vexport_bo_is_ours(struct ttm_buffer_object *bo)
+{
+	return bo->destroy == bo_destroy;
+}
+
+/**
+ * vexport_bo_storage_locked - where a buffer is
+ * @bo: the buffer
+ *
+ * Locks: the reservation is held.
+ *
+ * Return: the storage, borrowed, or NULL if the buffer has no pages now.
+ */
+struct vexport_storage *vexport_bo_storage_locked(struct vexport_bo *bo)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	if (bo->base.resource->mem_type == TTM_PL_VRAM)
+		return to_vexport_vram_resource(bo->base.resource)->storage;
+	return bo->base.ttm ? to_vexport_tt(bo->base.ttm)->storage : NULL;
+}
+
+/**
+ * vexport_bo_populate_locked - make sure that a buffer has pages
+ * @bo: the buffer
+ *
+ * Locks: the reservation is held.
+ *
+ * Return: 0, -ENOMEM, -ERESTARTSYS.
+ */
+int vexport_bo_populate_locked(struct vexport_bo *bo)
+{
+	struct ttm_operation_ctx ctx = { .interruptible = true };
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	if (bo->base.resource->mem_type == TTM_PL_VRAM)
+		return 0;
+	return ttm_bo_populate(&bo->base, &ctx);
+}
+
+static void gem_free(struct drm_gem_object *obj)
+{
+	ttm_bo_fini(&gem_to_vexport_bo(obj)->base);
+}
+
+static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct vexport_bo *bo = gem_to_vexport_bo(obj);
+	struct vexport_storage *storage;
+	void *vaddr;
+	long ret;
+
+	dma_resv_assert_held(obj->resv);
+
+	ret = vexport_bo_populate_locked(bo);
+	if (ret)
+		return ret;
+
+	/* What the caller will see must have arrived. */
+	ret = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true, MAX_SCHEDULE_TIMEOUT);
+	if (ret < 0)
+		return ret;
+
+	storage = vexport_bo_storage_locked(bo);
+	vaddr = vmap(storage->pages, storage->npages, VM_MAP, PAGE_KERNEL);
+	if (!vaddr)
+		return -ENOMEM;
+
+	/* The address names these pages: they stay until gem_vunmap(). */
+	vexport_pin_add_locked(bo);
+	iosys_map_set_vaddr(map, vaddr);
+	return 0;
+}
+
+static void gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct vexport_bo *bo = gem_to_vexport_bo(obj);
+
+	dma_resv_assert_held(obj->resv);
+
+	vunmap(map->vaddr);
+	vexport_pin_remove_locked(bo);
+}
+
+static const struct drm_gem_object_funcs gem_funcs = {
+	.free = gem_free,
+	.print_info = drm_gem_ttm_print_info,
+	.export = vexport_dmabuf_export,
+	.vmap = gem_vmap,
+	.vunmap = gem_vunmap,
+	.mmap = drm_gem_ttm_mmap,
+};
+
+/* TTM places a new buffer without a ticket, and would give up where others are busy. */
+static int bo_place(struct vexport_bo *bo, u32 placement)
+{
+	struct drm_exec exec;
+	int ret;
+
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 1);
+	drm_exec_until_all_locked(&exec) {
+		ret = drm_exec_lock_obj(&exec, &bo->base.base);
+		drm_exec_retry_on_contention(&exec);
+		if (ret)
+			break;
+		ret = vexport_move_to_locked(bo, placement);
+		bo->placed = !ret;
+	}
+	drm_exec_fini(&exec);
+	return ret;
+}
+
+/**
+ * vexport_bo_create - create a buffer of zeroes
+ * @vdev: device
+ * @size: bytes, a multiple of the page size
+ * @placement: one of enum drm_vexport_placement
+ * @create_flags: mask of DRM_VEXPORT_GEM_*
+ *
+ * Locks: takes the reservation.
+ *
+ * Return: the buffer, whose GEM reference the caller owns, or an ERR_PTR:
+ * -EINVAL, -ENOMEM, -ERESTARTSYS.
+ */
+struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 placement,
+				     u32 create_flags)
+{
+	static const struct ttm_place system_place = { .mem_type = TTM_PL_SYSTEM };
+	struct ttm_placement system = { .num_placement = 1, .placement = &system_place };
+	struct ttm_operation_ctx ctx = { .interruptible = true };
+	struct vexport_bo *bo;
+	int ret;
+
+	if (!size || !PAGE_ALIGNED(size) || placement > DRM_VEXPORT_PLACEMENT_VRAM)
+		return ERR_PTR(-EINVAL);
+
+	/* Can never be: say so before anything is allocated or evicted for it. */
+	if (size >> PAGE_SHIFT > totalram_pages() ||
+	    (placement == DRM_VEXPORT_PLACEMENT_VRAM && size > vdev->vram.size))
+		return ERR_PTR(-ENOMEM);
+
+	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
+	if (!bo)
+		return ERR_PTR(-ENOMEM);
+
+	bo->create_flags = create_flags;
+	INIT_LIST_HEAD(&bo->dmabufs);
+	INIT_LIST_HEAD(&bo->left);
+	/* No generation yet has seen a stale write. */
+	bo->stale_generation = U64_MAX;
+	bo->base.base.funcs = &gem_funcs;
+	drm_gem_private_object_init(&vdev->drm, &bo->base.base, size);
+	atomic_inc(&vdev->stats.buffers);
+
+	/* Frees the buffer if it fails. */
+	ret = ttm_bo_init_reserved(&vdev->ttm, &bo->base, ttm_bo_type_device, &system, 0, &ctx,
+				   NULL, NULL, bo_destroy);
+	if (ret)
+		return ERR_PTR(ret);
+	ttm_bo_unreserve(&bo->base);
+
+	ret = bo_place(bo, placement);
+	if (ret) {
+		drm_gem_object_put(&bo->base.base);
+		return ERR_PTR(ret);
+	}
+	return bo;
+}
+
+/**
+ * vexport_bo_ioctl_create - DRM_IOCTL_VEXPORT_GEM_CREATE
+ * @drm: device
+ * @data: &struct drm_vexport_gem_create
+ * @file: client
+ */
+int vexport_bo_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_vexport_gem_create *args = data;
+	struct vexport_bo *bo;
+	u64 size = PAGE_ALIGN(args->size);
+	int ret;
+
+	if (args->pad || args->flags & ~DRM_VEXPORT_GEM_MOVING || size < args->size)
+		return -EINVAL;
+
+	bo = vexport_bo_create(to_vexport_device(drm), size, args->placement, args->flags);
+	if (IS_ERR(bo))
+		return PTR_ERR(bo);
+
+	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
+	drm_gem_object_put(&bo->base.base);
+	if (ret)
+		return ret;
+
+	args->size = size;
+	return 0;
+}
+
+/**
+ * vexport_bo_ioctl_mmap_offset - DRM_IOCTL_VEXPORT_GEM_MMAP_OFFSET
+ * @drm: device
+ * @data: &struct drm_vexport_gem_mmap_offset
+ * @file: client
+ */
+int vexport_bo_ioctl_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_vexport_gem_mmap_offset *args = data;
+
+	if (args->pad)
+		return -EINVAL;
+	return drm_gem_ttm_dumb_map_offset(file, drm, args->handle, &args->offset);
+}
+
+static void query_locked(struct vexport_bo *bo, struct drm_vexport_bo_query *args)
+{
+	vexport_quarantine_check_locked(bo);
+
+	args->size = bo->base.base.size;
+	args->placement = bo->base.resource->mem_type;
+	args->create_flags = bo->create_flags;
+	args->dmabufs = list_count_nodes(&bo->dmabufs);
+	args->attachments = atomic_read(&bo->attachments);
+	args->pins = bo->hard_pins;
+	args->maps = bo->maps;
+	args->generation = bo->generation;
+	args->moves_busy = bo->moves_busy;
+	args->evictions = bo->evictions;
+	args->notifies = bo->notifies;
+	args->stale_moves = bo->stale_moves;
+	args->stale_words = bo->stale_words;
+	args->quarantined = vexport_quarantine_bytes_locked(bo);
+}
+
+/**
+ * vexport_bo_ioctl_query - DRM_IOCTL_VEXPORT_BO_QUERY
+ * @drm: device
+ * @data: &struct drm_vexport_bo_query
+ * @file: client
+ */
+int vexport_bo_ioctl_query(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_vexport_bo_query *args = data;
+	struct dma_buf *dmabuf;
+	struct vexport_bo *bo;
+	int ret;
+
+	if (args->flags)
+		return -EINVAL;
+
+	dmabuf = vexport_dmabuf_get(drm, args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	bo = gem_to_vexport_bo(dmabuf->priv);
+	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	if (!ret) {
+		query_locked(bo, args);
+		dma_resv_unlock(dmabuf->resv);
+	}
+	dma_buf_put(dmabuf);
+	return ret;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef _VEXPORT_DMABUF_H_
+#define _VEXPORT_DMABUF_H_
+
+#include <linux/list.h>
+
+struct dma_buf;
+struct drm_device;
+struct drm_gem_object;
+
+/**
+ * struct vexport_dmabuf - a live dma-buf of a buffer
+ */
+struct vexport_dmabuf {
+	/** @node: Entry in &vexport_bo.dmabufs. Protected by the reservation. */
+	struct list_head node;
+	/** @dmabuf: Not a reference: the entry goes when the dma-buf does. */
+	struct dma_buf *dmabuf;
+};
+
+struct dma_buf *vexport_dmabuf_export(struct drm_gem_object *obj, int flags);
+struct drm_gem_object *vexport_dmabuf_import(struct drm_device *drm, struct dma_buf *dmabuf);
+struct dma_buf *vexport_dmabuf_get(struct drm_device *drm, int fd);
+
+#endif /* _VEXPORT_DMABUF_H_ */

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-only
+
+#include <linux/cc_platform.h>
+#include <linux/dma-mapping.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/platform_device.h>
+#include <linux/sizes.h>
+
+#include <drm/drm_drv.h>
+#include <drm/drm_file.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_ioctl.h>
+#include <drm/vexport_drm.h>
+
+#include "vexport_bo.h"
+#include "vexport_dmabuf.h"
+#include "vexport_drv.h"
+#include "vexport_heap.h"
+#include "vexport_move.h"
+#include "vexport_ttm.h"
+
+#define MAX_INSTANCES	16
+
+static unsigned int instances = 1;
+module_param(instances, uint, 0444);
+MODULE_PARM_DESC(instances, "Number of devices, 1 to 16 (default 1)");
+
+static unsigned int vram_mb = 64;
+module_param(vram_mb, uint, 0444);
+MODULE_PARM_DESC(vram_mb, "VRAM of each device in MiB (default 64)");
+
+static unsigned int pin_limit_mb;
+module_param(pin_limit_mb, uint, 0444);
+MODULE_PARM_DESC(pin_limit_mb,
+		 "What static importers may pin per device in MiB (default 0: an eighth of memory)");
+
+static struct platform_device *platform_devices[MAX_INSTANCES];
+
+static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct vexport_device *vdev = to_vexport_device(drm);
+	struct vexport_stats *stats = &vdev->stats;
+	struct drm_vexport_info *args = data;
+
+	if (args->flags)
+		return -EINVAL;
+
+	*args = (struct drm_vexport_info){
+		.caps = VSHARE_IMPLICIT_PIN ? DRM_VEXPORT_CAP_IMPLICIT_PIN : 0,
+		.vram_size = vdev->vram.size,
+		.vram_used = vexport_vram_used(&vdev->vram),
+		.moves = atomic64_read(&stats->moves),
+		.evictions = atomic64_read(&stats->evictions),
+		.notifies = atomic64_read(&stats->notifies),
+		.stale_words = atomic64_read(&stats->stale_words),
+		.buffers = atomic_read(&stats->buffers),
+		.dmabufs = atomic_read(&stats->dmabufs),
+		.attachments = atomic_read(&stats->attachments),
+		.maps = atomic_read(&stats->maps),
+		.storages = atomic_read(&stats->storages),
+		.pinned = atomic64_read(&stats->pinned),
+	};
+	return 0;
+}
+
+static const struct drm_ioctl_desc vexport_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(VEXPORT_INFO, ioctl_info, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_CREATE, vexport_bo_ioctl_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_MMAP_OFFSET, vexport_bo_ioctl_mmap_offset, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_QUERY, vexport_bo_ioctl_query, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_MOVE, vexport_move_ioctl, DRM_RENDER_ALLOW),
+};
+
+DEFINE_DRM_GEM_FOPS(vexport_fops);
+
+static const struct drm_driver vexport_driver = {
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
+	.fops = &vexport_fops,
+	.ioctls = vexport_ioctls,
+	.num_ioctls = ARRAY_SIZE(vexport_ioctls),
+	.gem_prime_import = vexport_dmabuf_import,
+	.name = "vexport",
+	.desc = "Exporter whose buffers move",
+	.major = 1,
+	.minor = 0,
+};
+
+static u64 pin_limit(void)
+{
+	if (pin_limit_mb)
+		return (u64)pin_limit_mb * SZ_1M;
+	return ((u64)totalram_pages() << PAGE_SHIFT) / 8;
+}
+
+static int vexport_probe(struct platform_device *pdev)
+{
+	struct vexport_device *vdev;
+	int ret;
+
+	/* TTM would map VRAM decrypted, and the kernel's own mapping is not. */
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return dev_err_probe(&pdev->dev, -ENODEV,
+				     "memory encryption is on: VRAM made of pages cannot work\n");
+
+	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
+	if (ret)
+		return ret;
+
+	vdev = devm_drm_dev_alloc(&pdev->dev, &vexport_driver, struct vexport_device, drm);
+	if (IS_ERR(vdev))
+		return PTR_ERR(vdev);
+
+	vdev->index = pdev->id;
+	vdev->pin_limit = pin_limit();
+	platform_set_drvdata(pdev, vdev);
+
+	/* Undone in the opposite order when the last reference to the device goes. */
+	ret = vexport_ttm_init(vdev);
+	if (ret)
+		return ret;
+	ret = vexport_vram_init(vdev, (u64)vram_mb * SZ_1M);
+	if (ret)
+		return ret;
+	ret = vexport_copy_init(vdev);
+	if (ret)
+		return ret;
+
+	ret = drm_dev_register(&vdev->drm, 0);
+	if (ret)
+		return ret;
+
+	ret = vexport_heap_register(vdev);
+	if (ret)
+		goto err_unregister;
+	return 0;
+
+err_unregister:
+	drm_dev_unplug(&vdev->drm);
+	return ret;
+}
+
+static void vexport_remove(struct platform_device *pdev)
+{
+	struct vexport_device *vdev = platform_get_drvdata(pdev);
+
+	vexport_heap_unregister(vdev);
+	drm_dev_unplug(&vdev->drm);
+}
+
+static struct platform_driver vexport_platform_driver = {
+	.probe = vexport_probe,
+	.remove = vexport_remove,
+	.driver = {
+		.name = "vexport",
+	},
+};
+
+static void unregister_devices(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < MAX_INSTANCES; i++)
+		platform_device_unregister(platform_devices[i]);
+}
+
+static int register_devices(void)
+{
+	struct platform_device *pdev;
+	unsigned int i;
+
+	for (i = 0; i < instances; i++) {
+		pdev = platform_device_register_simple("vexport", i, NULL, 0);
+		if (IS_ERR(pdev)) {
+			unregister_devices();
+			return PTR_ERR(pdev);
+		}
+		platform_devices[i] = pdev;
+	}
+	return 0;
+}
+
+static int __init vexport_init(void)
+{
+	int ret;
+
+	if (!instances || instances > MAX_INSTANCES || !vram_mb) {
+		pr_err("vexport: instances must be 1 to %u, vram_mb not 0\n", MAX_INSTANCES);
+		return -EINVAL;
+	}
+
+	ret = platform_driver_register(&vexport_platform_driver);
+	if (ret)
+		return ret;
+
+	ret = register_devices();
+	if (ret)
+		platform_driver_unregister(&vexport_platform_driver);
+	return ret;
+}
+
+static void __exit vexport_exit(void)
+{
+	unregister_devices();
+	platform_driver_unregister(&vexport_platform_driver);
+}
+
+module_init(vexport_init);
+module_exit(vexport_exit);
+
+MODULE_AUTHOR("The vshare authors");
+MODULE_DESCRIPTION("DRM exporter whose buffers move");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(VSHARE_NS_DMA_BUF);
