@@ -98,6 +98,15 @@ static int dmabuf_pin(struct dma_buf_attachment *attach)
 	ret = make_reachable_locked(bo);
 	if (ret)
 		return ret;
+
+	/*
+	 * Pinned memory is ready memory: no fence is left to obey. Where the
+	 * core pins on every map that would make all importers wait for every
+	 * copy, so there they obey the fence, as after any map.
+	 */
+	if (!VSHARE_IMPLICIT_PIN)
+		dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
+				      MAX_SCHEDULE_TIMEOUT);
 	return vexport_pin_attachment_locked(att);
 }
 

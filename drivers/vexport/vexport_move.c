@@ -128,6 +128,21 @@ static void end_locked(struct vexport_bo *bo, struct move *move, bool evict)
 }
 
 /*
+ * A copy that is queued holds both storages. One of them per buffer must do, or
+ * a client that moves faster than the engine copies takes all memory.
+ */
+static int wait_for_last_copy_locked(struct vexport_bo *bo)
+{
+	long ret;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	ret = dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, true,
+				    MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
+/*
  * Step 4: queue the copy. On success the caller publishes the fence and gives
  * the buffer its new storage; it owns the reference.
  */
@@ -266,6 +281,12 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 	    !dma_resv_test_signaled(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP))
 		return -EBUSY;
 
+	if (!evict) {
+		ret = wait_for_last_copy_locked(bo);
+		if (ret)
+			return ret;
+	}
+
 	ret = begin_locked(bo, &move);
 	if (ret)
 		return ret;
@@ -365,6 +386,10 @@ static int relocate_system(struct vexport_bo *bo)
 	int ret;
 
 	ret = vexport_bo_populate_locked(bo);
+	if (ret)
+		return ret;
+
+	ret = wait_for_last_copy_locked(bo);
 	if (ret)
 		return ret;
 

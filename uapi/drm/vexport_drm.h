@@ -55,7 +55,11 @@ enum drm_vexport_ioctl_id {
  * The numbers are those of TTM's placements.
  */
 enum drm_vexport_placement {
-	/** @DRM_VEXPORT_PLACEMENT_SYSTEM: Pages that TTM may swap out. */
+	/**
+	 * @DRM_VEXPORT_PLACEMENT_SYSTEM: Pages that TTM may swap out. No
+	 * importer has a valid mapping of them, and going from here to TT, on
+	 * the same pages, takes nothing away: nobody is notified of that.
+	 */
 	DRM_VEXPORT_PLACEMENT_SYSTEM = 0,
 
 	/** @DRM_VEXPORT_PLACEMENT_TT: System pages that devices may map. */
@@ -271,6 +275,7 @@ struct drm_vexport_stale_word {
 /**
  * DRM_VEXPORT_MOVE_ASYNC - return when the move is queued
  *
+ * A buffer has one move queued at most: the call waits for the one before.
  * The move's fence is then pending in the reservation object, as a KERNEL
  * fence. Without this flag the call returns when the move is over.
  */
