@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
 #include <linux/dma-buf.h>
+#include <linux/dma-fence.h>
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
@@ -299,6 +300,76 @@ int vexport_bo_ioctl_query(struct drm_device *drm, void *data, struct drm_file *
 	if (!ret) {
 		query_locked(bo, args);
 		dma_resv_unlock(dmabuf->resv);
+	}
+	dma_buf_put(dmabuf);
+	return ret;
+}
+
+/* On success @fence is what the move's end can be waited for with, or NULL. */
+static int move_reserve(struct vexport_bo *bo, struct drm_vexport_bo_move *args,
+			struct dma_fence **fence)
+{
+	struct drm_exec exec;
+	int ret;
+
+	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 1);
+	drm_exec_until_all_locked(&exec) {
+		ret = drm_exec_lock_obj(&exec, &bo->base.base);
+		drm_exec_retry_on_contention(&exec);
+		if (ret)
+			goto out;
+	}
+
+	if (args->flags & DRM_VEXPORT_MOVE_RELOCATE)
+		ret = vexport_move_relocate_locked(bo);
+	else
+		ret = vexport_move_to_locked(bo, args->placement);
+	if (ret)
+		goto out;
+
+	args->generation = bo->generation;
+	*fence = NULL;
+	if (!(args->flags & DRM_VEXPORT_MOVE_ASYNC) &&
+	    dma_resv_get_singleton(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, fence))
+		/* No memory to name the fences: wait for them here. */
+		dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
+				      MAX_SCHEDULE_TIMEOUT);
+out:
+	drm_exec_fini(&exec);
+	return ret;
+}
+
+/**
+ * vexport_bo_ioctl_move - DRM_IOCTL_VEXPORT_BO_MOVE
+ * @drm: device
+ * @data: &struct drm_vexport_bo_move
+ * @file: client
+ */
+int vexport_bo_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct drm_vexport_bo_move *args = data;
+	struct dma_fence *fence;
+	struct dma_buf *dmabuf;
+	int ret;
+
+	if (args->pad || args->flags & ~(DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC) ||
+	    args->placement > DRM_VEXPORT_PLACEMENT_VRAM ||
+	    (args->flags & DRM_VEXPORT_MOVE_RELOCATE && args->placement))
+		return -EINVAL;
+
+	dmabuf = vexport_dmabuf_get(drm, args->fd);
+	if (IS_ERR(dmabuf))
+		return PTR_ERR(dmabuf);
+
+	ret = move_reserve(gem_to_vexport_bo(dmabuf->priv), args, &fence);
+	if (!ret && fence) {
+		/*
+		 * The move is made and cannot be taken back, so a signal must
+		 * not make the call start again: it would move twice. The wait
+		 * is bounded, as all fences are.
+		 */
+		dma_fence_wait(fence, false);
+		dma_fence_put(fence);
 	}
 	dma_buf_put(dmabuf);
 	return ret;

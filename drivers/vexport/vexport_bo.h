@@ -88,6 +88,7 @@ struct vexport_storage *vexport_bo_storage_locked(struct vexport_bo *bo);
 int vexport_bo_populate_locked(struct vexport_bo *bo);
 int vexport_bo_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file);
 int vexport_bo_ioctl_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file);
+int vexport_bo_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file);
 int vexport_bo_ioctl_query(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif /* _VEXPORT_BO_H_ */

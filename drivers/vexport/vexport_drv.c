@@ -17,7 +17,6 @@
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
 #include "vexport_heap.h"
-#include "vexport_move.h"
 #include "vexport_ttm.h"
 
 #define MAX_INSTANCES	16
@@ -69,7 +68,7 @@ static const struct drm_ioctl_desc vexport_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_CREATE, vexport_bo_ioctl_create, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_MMAP_OFFSET, vexport_bo_ioctl_mmap_offset, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VEXPORT_BO_QUERY, vexport_bo_ioctl_query, DRM_RENDER_ALLOW),
-	DRM_IOCTL_DEF_DRV(VEXPORT_BO_MOVE, vexport_move_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_MOVE, vexport_bo_ioctl_move, DRM_RENDER_ALLOW),
 };
 
 DEFINE_DRM_GEM_FOPS(vexport_fops);

@@ -4,8 +4,6 @@
 
 #include <linux/types.h>
 
-struct drm_device;
-struct drm_file;
 struct ttm_buffer_object;
 struct ttm_operation_ctx;
 struct ttm_place;
@@ -16,6 +14,5 @@ int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation
 		 struct ttm_resource *new_mem, struct ttm_place *hop);
 int vexport_move_to_locked(struct vexport_bo *bo, u32 placement);
 int vexport_move_relocate_locked(struct vexport_bo *bo);
-int vexport_move_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif /* _VEXPORT_MOVE_H_ */

@@ -66,8 +66,12 @@ static void vexport_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
 {
 	struct vexport_tt *vtt = to_vexport_tt(tt);
 
-	/* Swapped out under an importer's old mapping: watch what it does. */
-	if (!list_empty(&vtt->storage->left) && !vtt->storage->patterned)
+	/*
+	 * Swapped out under an importer's old mapping: watch what it does. If a
+	 * copy has filled the pages already (paired with its release), there
+	 * may be stale writes in them that must not be wiped out.
+	 */
+	if (!smp_load_acquire(&vtt->storage->patterned) && !list_empty(&vtt->storage->left))
 		vexport_quarantine_fill(vtt->storage);
 	vexport_storage_put(vtt->storage);
 	vtt->storage = NULL;

@@ -206,7 +206,7 @@ static int vram_alloc_pages(struct vexport_vram *vram)
 		while (order && 1UL << order > npages - i)
 			order--;
 		page = alloc_pages(GFP_HIGHUSER | __GFP_ZERO | __GFP_NOWARN |
-				   (order ? __GFP_NORETRY : 0), order);
+				   (order ? __GFP_NORETRY : __GFP_RETRY_MAYFAIL), order);
 		if (!page && order) {
 			order--;
 			continue;
