@@ -178,9 +178,8 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 	if (!size || !PAGE_ALIGNED(size) || placement > DRM_VEXPORT_PLACEMENT_VRAM)
 		return ERR_PTR(-EINVAL);
 
-	/* Can never be: say so before anything is allocated or evicted for it. */
-	if (size >> PAGE_SHIFT > totalram_pages() ||
-	    (placement == DRM_VEXPORT_PLACEMENT_VRAM && size > vdev->vram.size))
+	/* Can never be: say so before anything is allocated for it. */
+	if (size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);

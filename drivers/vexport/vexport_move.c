@@ -344,6 +344,7 @@ int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation
  */
 int vexport_move_to_locked(struct vexport_bo *bo, u32 placement)
 {
+	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	struct ttm_place place = { .mem_type = placement };
 	struct ttm_placement ttm_placement = { .num_placement = 1, .placement = &place };
 	struct ttm_operation_ctx ctx = { .interruptible = true };
@@ -352,6 +353,9 @@ int vexport_move_to_locked(struct vexport_bo *bo, u32 placement)
 
 	if (bo->base.resource->mem_type != placement && bo->base.pin_count)
 		return -EBUSY;
+	/* No eviction could make this fit: do not try. */
+	if (placement == TTM_PL_VRAM && bo->base.base.size > vdev->vram.size)
+		return -ENOMEM;
 	return ttm_bo_validate(&bo->base, &ttm_placement, &ctx);
 }
 
