@@ -60,4 +60,27 @@
 #define DRM_GPU_SCHED_STAT_RESET	DRM_GPU_SCHED_STAT_NOMINAL
 #endif
 
+/*
+ * What a timeout handler returns for a job that ends by itself and is to be
+ * freed the usual way. Where there is no such answer, the scheduler has taken
+ * the job off its list and forgets it, so the handler puts it back, and has the
+ * scheduler look again whether it can be freed by now. To be used with
+ * drm/gpu_scheduler.h included.
+ */
+#ifdef VSHARE_HAVE_SCHED_STAT_NO_HANG
+#define vshare_sched_no_hang(job)	((void)(job), DRM_GPU_SCHED_STAT_NO_HANG)
+#else
+#define vshare_sched_no_hang(job)					\
+({									\
+	struct drm_sched_job *__job = (job);				\
+	struct drm_gpu_scheduler *__sched = __job->sched;		\
+									\
+	spin_lock(&__sched->job_list_lock);				\
+	list_add(&__job->list, &__sched->pending_list);			\
+	spin_unlock(&__sched->job_list_lock);				\
+	drm_sched_wqueue_start(__sched);				\
+	DRM_GPU_SCHED_STAT_RESET;					\
+})
+#endif
+
 #endif /* _VSHARE_COMPAT_H_ */

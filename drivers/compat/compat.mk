@@ -16,6 +16,7 @@ vshare-ccflags += $(call vshare-have,drm/ttm/ttm_device.h,unevictable,TTM_UNEVIC
 vshare-ccflags += $(call vshare-have,drm/ttm/ttm_allocation.h,TTM_ALLOCATION_POOL_USE_DMA_ALLOC,TTM_ALLOC_FLAGS)
 vshare-ccflags += $(call vshare-have,drm/drm_gpuvm.h,drm_gpuvm_bo_obtain_locked,GPUVM_BO_OBTAIN_LOCKED)
 vshare-ccflags += $(call vshare-have,drm/gpu_scheduler.h,DRM_GPU_SCHED_STAT_RESET,SCHED_STAT_RESET)
+vshare-ccflags += $(call vshare-have,drm/gpu_scheduler.h,DRM_GPU_SCHED_STAT_NO_HANG,SCHED_STAT_NO_HANG)
 
 # The uapi headers say "drm.h", as those of libdrm do.
 ccflags-y += -I$(src)/../../uapi -I$(srctree)/include/uapi/drm

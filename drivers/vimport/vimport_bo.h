@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 The vshare authors */
+#ifndef _VIMPORT_BO_H_
+#define _VIMPORT_BO_H_
+
+#include <drm/drm_gem.h>
+
+#include <linux/workqueue.h>
+
+struct vimport_pt_run;
+
+/**
+ * struct vimport_bo - an imported dma-buf
+ *
+ * The reservation object is the dma-buf's own.
+ */
+struct vimport_bo {
+	/** @base: GEM object; its import_attach is the attachment. */
+	struct drm_gem_object base;
+	/**
+	 * @sgt: The sg table that translations are made from, NULL if there is
+	 * none. Protected by the dma_resv, like the members below.
+	 */
+	struct sg_table *sgt;
+	/** @stale: The buffer was invalidated since @sgt was mapped. */
+	bool stale;
+	/** @generation: Times that the buffer was mapped; names @sgt. */
+	u64 generation;
+	/** @ignore_invalidate: %DRM_VIMPORT_BUG_IGNORE_INVALIDATE. */
+	bool ignore_invalidate;
+	/** @release_work: Gives a stale @sgt back once no job uses it. */
+	struct work_struct release_work;
+};
+
+static inline struct vimport_bo *to_vimport_bo(struct drm_gem_object *obj)
+{
+	return container_of(obj, struct vimport_bo, base);
+}
+
+struct drm_gem_object *vimport_bo_import(struct drm_device *drm, struct dma_buf *dmabuf);
+void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs);
+int vimport_bo_import_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
+
+int vimport_bo_validate_locked(struct vimport_bo *bo);
+unsigned int vimport_bo_runs_locked(struct vimport_bo *bo, u64 offset, u64 size,
+				    u64 va, bool write, struct vimport_pt_run *runs);
+void vimport_bo_queue_release(struct vimport_bo *bo);
+
+#endif /* _VIMPORT_BO_H_ */

@@ -1,0 +1,408 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Copyright (C) 2026 The vshare authors */
+
+/**
+ * DOC: address space
+ *
+ * The life of an address space ends in phases. It dies when its id is
+ * destroyed or its file is closed: no further job gets in, and those that are
+ * queued run through the engine without doing anything. They still have to
+ * wait for what they depend on, so the rest is done by a work item: it waits
+ * for them, takes the mappings down and drops the initial reference. The last
+ * reference is that of the last job that the scheduler frees.
+ */
+
+#include <drm/drm_drv.h>
+#include <drm/vimport_drm.h>
+
+#include <linux/cleanup.h>
+#include <linux/dma-resv.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "vimport_bind.h"
+#include "vimport_bo.h"
+#include "vimport_drv.h"
+#include "vimport_vm.h"
+
+/* Address spaces that a file may have. */
+#define MAX_VMS		64
+
+/**
+ * vimport_vm_wait_idle - wait until all submitted jobs are done
+ * @vm: address space
+ * @intr: whether a signal ends the wait
+ *
+ * Nobody but our own jobs has fences in the address space's own dma_resv.
+ * Unless the caller keeps others from submitting, with the VM's lock or with
+ * the dma_resv of an import that is mapped, the result is history.
+ *
+ * Return: 0, or -ERESTARTSYS if interrupted.
+ */
+int vimport_vm_wait_idle(struct vimport_vm *vm, bool intr)
+{
+	long ret;
+
+	ret = dma_resv_wait_timeout(drm_gpuvm_resv(&vm->base), DMA_RESV_USAGE_BOOKKEEP,
+				    intr, MAX_SCHEDULE_TIMEOUT);
+	return ret < 0 ? ret : 0;
+}
+
+/**
+ * vimport_vm_is_busy - whether the engine has not ended all jobs
+ * @vm: address space
+ *
+ * Return: true if there are such jobs.
+ */
+bool vimport_vm_is_busy(struct vimport_vm *vm)
+{
+	guard(mutex)(&vm->pt.lock);
+	return vm->busy;
+}
+
+static void zap(struct vimport_vm *vm, struct vimport_va *va)
+{
+	lockdep_assert_held(&vm->pt.lock);
+
+	vimport_pt_zap(&vm->pt, va->base.va.addr, va->base.va.range);
+	vimport_pt_flush(&vm->pt, va->base.va.addr, va->base.va.range);
+}
+
+static void zap_bo(struct vimport_vm *vm, struct vimport_vm_bo *vm_bo)
+{
+	struct vimport_va *va;
+
+	lockdep_assert_held(&vm->pt.lock);
+
+	list_for_each_entry(va, &vm_bo->mappings, node)
+		zap(vm, va);
+}
+
+/**
+ * vimport_vm_invalidate_locked - an import is about to move
+ * @gpuvm_bo: the import in one address space, its dma_resv held
+ *
+ * When the fences that are now in the dma_resv have signalled, no translation
+ * to the place that the buffer leaves is left. Jobs that are submitted may use
+ * the old place until then; the last of them takes the translations down, and
+ * does so before its fence signals::
+ *
+ *   invalidate (dma_resv held)           engine, end of the last job
+ *
+ *   lock pt
+ *   busy != 0: put on zap_list
+ *   unlock pt
+ *                                        lock pt
+ *                                        busy = 0
+ *                                        zap, flush what is on zap_list
+ *                                        unlock pt
+ *                                        signal the fence
+ *   exporter saw the fence signalled
+ *   [no translation is left]
+ *
+ * or the other way round::
+ *
+ *                                        lock pt
+ *                                        busy = 0, zap_list is empty
+ *                                        unlock pt
+ *   lock pt
+ *   busy == 0: zap, flush
+ *   unlock pt
+ *                                        signal the fence
+ *   exporter saw the fence signalled
+ *   [no translation is left]
+ *
+ * Were the fence signalled before busy drops, the exporter could copy and give
+ * its pages away while their translations still live. No new job comes in
+ * between: submitting one takes the dma_resv, and revalidates first.
+ *
+ * @busy may count jobs that are older than the mapping, and whose fences the
+ * exporter does not see. That delays nothing: jobs end in order, and there is
+ * no translation before the first job that was submitted with the mapping.
+ *
+ * Return: true if no job can use the import any more, false if the engine is
+ * going to zap and to call vimport_bo_queue_release().
+ */
+bool vimport_vm_invalidate_locked(struct drm_gpuvm_bo *gpuvm_bo)
+{
+	struct vimport_vm_bo *vm_bo = to_vimport_vm_bo(gpuvm_bo);
+	struct vimport_vm *vm = to_vimport_vm(gpuvm_bo->vm);
+
+	dma_resv_assert_held(gpuvm_bo->obj->resv);
+
+	drm_gpuvm_bo_evict(gpuvm_bo, true);
+
+	guard(mutex)(&vm->pt.lock);
+	if (vm->busy) {
+		if (list_empty(&vm_bo->zap_node))
+			list_add_tail(&vm_bo->zap_node, &vm->zap_list);
+		return false;
+	}
+
+	zap_bo(vm, vm_bo);
+	return true;
+}
+
+/**
+ * vimport_vm_begin_job - count a job that is being submitted
+ * @vm: address space, its lock and the dma_resv of all its imports held
+ * @cost_ns: estimated time that the job takes
+ */
+void vimport_vm_begin_job(struct vimport_vm *vm, u64 cost_ns)
+{
+	lockdep_assert_held(&vm->lock);
+
+	atomic64_add(cost_ns, &vm->pending_ns);
+	guard(mutex)(&vm->pt.lock);
+	vm->busy++;
+}
+
+/**
+ * vimport_vm_end_job - a job will not touch memory any more
+ * @vm: address space
+ * @cost_ns: what vimport_vm_begin_job() was told
+ *
+ * Called by the engine for every job exactly once, whatever became of it, and
+ * before the job's fence signals: see vimport_vm_invalidate_locked(). In the
+ * fence-signalling path.
+ */
+void vimport_vm_end_job(struct vimport_vm *vm, u64 cost_ns)
+{
+	struct vimport_vm_bo *vm_bo, *next;
+
+	atomic64_sub(cost_ns, &vm->pending_ns);
+
+	guard(mutex)(&vm->pt.lock);
+	if (--vm->busy)
+		return;
+
+	list_for_each_entry_safe(vm_bo, next, &vm->zap_list, zap_node) {
+		list_del_init(&vm_bo->zap_node);
+		zap_bo(vm, vm_bo);
+		vimport_bo_queue_release(to_vimport_bo(vm_bo->base.obj));
+	}
+}
+
+static struct drm_gpuvm_bo *vm_bo_alloc(void)
+{
+	struct vimport_vm_bo *vm_bo = kzalloc(sizeof(*vm_bo), GFP_KERNEL_ACCOUNT);
+
+	if (!vm_bo)
+		return NULL;
+
+	INIT_LIST_HEAD(&vm_bo->mappings);
+	INIT_LIST_HEAD(&vm_bo->zap_node);
+	return &vm_bo->base;
+}
+
+static void vm_bo_free(struct drm_gpuvm_bo *gpuvm_bo)
+{
+	struct vimport_vm_bo *vm_bo = to_vimport_vm_bo(gpuvm_bo);
+
+	WARN_ON(!list_empty(&vm_bo->mappings));
+	WARN_ON(!list_empty(&vm_bo->zap_node));
+	kfree(vm_bo);
+}
+
+static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
+{
+	struct vimport_device *vdev = to_vimport_device(gpuvm_bo->vm->drm);
+	struct vimport_bo *bo = to_vimport_bo(gpuvm_bo->obj);
+	u64 generation = bo->generation;
+	int ret;
+
+	dma_resv_assert_held(gpuvm_bo->obj->resv);
+
+	ret = vimport_bo_validate_locked(bo);
+	if (ret)
+		return ret;
+
+	if (bo->generation != generation)
+		atomic64_inc(&vdev->counters.revalidations);
+	drm_gpuvm_bo_evict(gpuvm_bo, false);
+	return 0;
+}
+
+static void vm_free(struct drm_gpuvm *gpuvm)
+{
+	struct vimport_device *vdev = to_vimport_device(gpuvm->drm);
+	struct vimport_vm *vm = to_vimport_vm(gpuvm);
+
+	vimport_pt_fini(&vm->pt);
+	mutex_destroy(&vm->lock);
+	kfree(vm);
+	atomic_dec(&vdev->counters.vms);
+
+	/*
+	 * The callers are ioctls, the scheduler and our workqueue. Unloading
+	 * waits for each of them, so this code stays until it has returned.
+	 */
+	module_put(THIS_MODULE);
+}
+
+static const struct drm_gpuvm_ops vm_ops = {
+	.vm_free = vm_free,
+	.vm_bo_alloc = vm_bo_alloc,
+	.vm_bo_free = vm_bo_free,
+	.vm_bo_validate = vm_bo_validate,
+};
+
+static void destroy_work(struct work_struct *work)
+{
+	struct vimport_vm *vm = container_of(work, struct vimport_vm, destroy_work);
+	struct drm_gpuva *va, *next;
+
+	mutex_lock(&vm->lock);
+	/* Whoever got the lock before us and did not see @dead is waited for. */
+	vimport_vm_wait_idle(vm, false);
+	drm_sched_entity_destroy(&vm->entity);
+
+	drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
+		struct drm_gem_object *obj = va->gem.obj;
+
+		/* Unlinking may drop the last other reference, under the lock. */
+		drm_gem_object_get(obj);
+		dma_resv_lock(obj->resv, NULL);
+		vimport_bind_remove_locked(vm, to_vimport_va(va));
+		dma_resv_unlock(obj->resv);
+		drm_gem_object_put(obj);
+	}
+	mutex_unlock(&vm->lock);
+
+	drm_gpuvm_put(&vm->base);
+}
+
+/**
+ * vimport_vm_destroy - let an address space die
+ * @vm: address space, no longer in its file; takes the initial reference over
+ */
+void vimport_vm_destroy(struct vimport_vm *vm)
+{
+	/* Pairs with the READ_ONCE()s in the engine and in submission. */
+	WRITE_ONCE(vm->dead, true);
+	queue_work(vimport_wq, &vm->destroy_work);
+}
+
+/**
+ * vimport_vm_lookup - find an address space
+ * @file: file
+ * @id: its id in @file
+ *
+ * Return: the address space, to be given back with drm_gpuvm_put(); NULL if
+ * there is none.
+ */
+struct vimport_vm *vimport_vm_lookup(struct drm_file *file, u32 id)
+{
+	struct vimport_file *vfile = file->driver_priv;
+	struct vimport_vm *vm;
+
+	xa_lock(&vfile->vms);
+	vm = xa_load(&vfile->vms, id);
+	if (vm)
+		drm_gpuvm_get(&vm->base);
+	xa_unlock(&vfile->vms);
+
+	return vm;
+}
+
+static struct vimport_vm *vm_create(struct vimport_device *vdev)
+{
+	struct drm_gpu_scheduler *sched = &vdev->engine.sched;
+	struct drm_gem_object *resv_obj;
+	struct vimport_vm *vm;
+	int ret;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+
+	resv_obj = drm_gpuvm_resv_object_alloc(&vdev->drm);
+	if (!resv_obj) {
+		ret = -ENOMEM;
+		goto err_free;
+	}
+
+	ret = vimport_pt_init(&vm->pt, &vdev->counters);
+	if (ret)
+		goto err_put_resv_obj;
+
+	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_NORMAL, &sched, 1, NULL);
+	if (ret)
+		goto err_fini_pt;
+
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->zap_list);
+	INIT_WORK(&vm->destroy_work, destroy_work);
+	drm_gpuvm_init(&vm->base, "vimport", 0, &vdev->drm, resv_obj,
+		       0, BIT_ULL(VIMPORT_VA_BITS), 0, 0, &vm_ops);
+	drm_gem_object_put(resv_obj);
+
+	/* The caller has an open file, so the module cannot be going away. */
+	__module_get(THIS_MODULE);
+	atomic_inc(&vdev->counters.vms);
+	return vm;
+
+err_fini_pt:
+	vimport_pt_fini(&vm->pt);
+err_put_resv_obj:
+	drm_gem_object_put(resv_obj);
+err_free:
+	kfree(vm);
+	return ERR_PTR(ret);
+}
+
+/**
+ * vimport_vm_create_ioctl - DRM_IOCTL_VIMPORT_VM_CREATE
+ * @drm: device
+ * @data: &struct drm_vimport_vm_create
+ * @file: caller
+ *
+ * Return: 0 or the error that the user interface documents.
+ */
+int vimport_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct vimport_file *vfile = file->driver_priv;
+	struct drm_vimport_vm_create *args = data;
+	struct vimport_vm *vm;
+	int ret;
+
+	if (args->flags)
+		return -EINVAL;
+
+	vm = vm_create(to_vimport_device(drm));
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+
+	ret = xa_alloc(&vfile->vms, &args->vm_id, vm, XA_LIMIT(1, MAX_VMS), GFP_KERNEL_ACCOUNT);
+	if (ret) {
+		vimport_vm_destroy(vm);
+		return ret == -EBUSY ? -ENOSPC : ret;
+	}
+
+	return 0;
+}
+
+/**
+ * vimport_vm_destroy_ioctl - DRM_IOCTL_VIMPORT_VM_DESTROY
+ * @drm: device
+ * @data: &struct drm_vimport_vm_destroy
+ * @file: caller
+ *
+ * Return: 0 or the error that the user interface documents.
+ */
+int vimport_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
+{
+	struct vimport_file *vfile = file->driver_priv;
+	struct drm_vimport_vm_destroy *args = data;
+	struct vimport_vm *vm;
+
+	if (args->pad)
+		return -EINVAL;
+
+	vm = xa_erase(&vfile->vms, args->vm_id);
+	if (!vm)
+		return -ENOENT;
+
+	vimport_vm_destroy(vm);
+	return 0;
+}
