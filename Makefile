@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: MIT
+#
+# vshare: two kernel modules, their tests, a library and a command. Everything is
+# built below build/; `make help` lists what can be done.
+
+LANE ?= stock
+PREFIX ?= /usr/local
+BUILD := $(CURDIR)/build
+
+# The tree to build the modules against, and what uname -r says in its kernel.
+# Asked from the lane, not from the running kernel, and only when needed.
+KDIR ?= $(shell scripts/lane $(LANE) kdir)
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
+
+# kbuild leaves its objects beside the sources, so it gets a directory of links to
+# them for each kernel. The compiler's messages and an editor both follow a link.
+MIRROR = $(BUILD)/modules-$(RELEASE)
+
+all: modules userspace igt-tests ## Build everything
+
+modules: ## Build vexport.ko and vimport.ko for the lane's kernel, or for [KDIR=TREE]
+	@test -n '$(RELEASE)' || { echo >&2 \
+	  "make: '$(KDIR)' is not a kernel tree that modules can be built against; run" \
+	  "'make deps', or 'make modules_prepare' in a tree of your own and give KDIR="; exit 1; }
+	@mkdir -p '$(MIRROR)'
+	@cp -rsf '$(CURDIR)/Kbuild' '$(CURDIR)/drivers' '$(CURDIR)/uapi' '$(MIRROR)'
+	@find '$(MIRROR)' -xtype l -delete
+	$(MAKE) -C '$(KDIR)' M='$(MIRROR)' modules
+
+userspace: ## Build libvshare and vshare
+	$(MAKE) -C userspace BUILD='$(BUILD)'
+
+igt-tests: ## Build the IGT tests
+	$(MAKE) -C igt-tests BUILD='$(BUILD)'
+
+demo: deps ## Show a moving buffer in a virtual machine [LANE=stock]
+	@echo 'Building ...'
+	@$(MAKE) --no-print-directory -s all
+	@scripts/vm --lane '$(LANE)' -- /usr/lib/vshare/demo
+
+test: deps ## Run all tests in a virtual machine [TESTS='dmabuf_*'] [LANE=stock]
+	@echo 'Building ...'
+	@$(MAKE) --no-print-directory -s all
+	@scripts/test --lane '$(LANE)' $(if $(TESTS),-- '$(TESTS)')
+
+check: deps ## Check the sources: W=1, sparse, checkpatch, kernel-doc, shellcheck and more
+	@scripts/check
+
+deps: ## Install what is missing with apt-get
+	@scripts/deps
+
+install: userspace igt-tests ## Install library, command and tests [PREFIX=/usr/local] [DESTDIR=]
+	$(MAKE) -C userspace BUILD='$(BUILD)' PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' install
+	install -d '$(DESTDIR)$(PREFIX)/libexec/vshare'
+	install -m 755 $$($(MAKE) -s --no-print-directory -C igt-tests list | \
+	  xargs -n1 printf '$(BUILD)/igt/%s\n') '$(DESTDIR)$(PREFIX)/libexec/vshare'
+
+modules_install: modules ## Install the modules for that kernel [DESTDIR=] [KDIR=TREE]
+	$(MAKE) -C '$(KDIR)' M='$(MIRROR)' INSTALL_MOD_PATH='$(DESTDIR)' modules_install
+
+clean: ## Remove build/
+	rm -rf '$(BUILD)'
+
+help: ## Show this list
+	@echo 'make VERB [SETTING=VALUE ...]'
+	@echo
+	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: all modules userspace igt-tests demo test check deps install modules_install clean help
