@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: MIT
+/* Copyright (C) 2026 The vshare authors */
+#include <sys/ioctl.h>
+
+#include "igt.h"
+#include "igt_syncobj.h"
+#include "igt_vimport.h"
+#include "igt_vshare.h"
+#include "sw_sync.h"
+
+/* Longer than any job of these tests takes, also on a slow emulated CPU. */
+#define WAIT_NS			(10ll * NSEC_PER_SEC)
+
+/* Not zero, so that an address that got lost is not taken for a good one. */
+#define GPU_VA			(1ull << 20)
+
+uint32_t vimport_bugs;
+
+const struct option vimport_options[] = {
+	{ "bug", required_argument, NULL, 'b' },
+	{},
+};
+
+const char vimport_options_help[] =
+	"  --bug=NAME\tswitch a deliberate bug of vimport on; the test must fail then.\n"
+	"\t\tNAME is ignore-invalidate. Needs vimport.ko loaded with misbehave=1.\n";
+
+int vimport_options_handler(int opt, int index, void *data)
+{
+	if (opt != 'b')
+		return IGT_OPT_HANDLER_ERROR;
+	if (strcmp(optarg, "ignore-invalidate")) {
+		igt_warn("Unknown bug \"%s\"\n", optarg);
+		return IGT_OPT_HANDLER_ERROR;
+	}
+	vimport_bugs |= DRM_VIMPORT_BUG_IGNORE_INVALIDATE;
+	return IGT_OPT_HANDLER_SUCCESS;
+}
+
+/**
+ * __vimport_open - open a file of a GPU
+ * @index: which GPU, from zero
+ *
+ * The file has the bugs that the command line asked for.
+ *
+ * Returns the file or -1.
+ */
+int __vimport_open(int index)
+{
+	struct drm_vimport_misbehave misbehave = { .bugs = vimport_bugs };
+	int fd = vshare_open_render("vimport", index);
+
+	if (fd >= 0 && vimport_bugs)
+		igt_require_f(!drmIoctl(fd, DRM_IOCTL_VIMPORT_MISBEHAVE, &misbehave),
+			      "Load vimport.ko with misbehave=1 and be root: %m\n");
+	return fd;
+}
+
+/**
+ * vimport_open - open a file of a GPU, or skip
+ * @index: which GPU, from zero
+ */
+int vimport_open(int index)
+{
+	int fd = __vimport_open(index);
+
+	igt_require_f(fd >= 0, "No GPU %d of vimport: load vimport.ko\n", index);
+	return fd;
+}
+
+void vimport_get_info(int fd, struct drm_vimport_info *info)
+{
+	memset(info, 0, sizeof(*info));
+	do_ioctl(fd, DRM_IOCTL_VIMPORT_INFO, info);
+}
+
+int __vimport_vm_create(int fd, struct drm_vimport_vm_create *create)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_VM_CREATE, create) ? -errno : 0;
+}
+
+uint32_t vimport_vm_create(int fd)
+{
+	struct drm_vimport_vm_create create = {};
+
+	igt_assert_eq(__vimport_vm_create(fd, &create), 0);
+	igt_assert(create.vm_id);
+	return create.vm_id;
+}
+
+int __vimport_vm_destroy(int fd, uint32_t vm)
+{
+	struct drm_vimport_vm_destroy destroy = { .vm_id = vm };
+
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_VM_DESTROY, &destroy) ? -errno : 0;
+}
+
+void vimport_vm_destroy(int fd, uint32_t vm)
+{
+	igt_assert_eq(__vimport_vm_destroy(fd, vm), 0);
+}
+
+int __vimport_vm_bind(int fd, struct drm_vimport_vm_bind *bind)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_VM_BIND, bind) ? -errno : 0;
+}
+
+void vimport_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va,
+		    uint64_t size, uint32_t flags)
+{
+	struct drm_vimport_vm_bind bind = {
+		.vm_id = vm,
+		.op = DRM_VIMPORT_VM_BIND_OP_MAP,
+		.flags = flags,
+		.handle = handle,
+		.offset = offset,
+		.va = va,
+		.size = size,
+	};
+
+	igt_assert_eq(__vimport_vm_bind(fd, &bind), 0);
+}
+
+void vimport_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size)
+{
+	struct drm_vimport_vm_bind bind = {
+		.vm_id = vm,
+		.op = DRM_VIMPORT_VM_BIND_OP_UNMAP,
+		.va = va,
+		.size = size,
+	};
+
+	igt_assert_eq(__vimport_vm_bind(fd, &bind), 0);
+}
+
+int __vimport_import(int fd, struct drm_vimport_import *import)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_IMPORT, import) ? -errno : 0;
+}
+
+uint32_t vimport_import(int fd, int dmabuf, uint32_t flags)
+{
+	struct drm_vimport_import import = { .fd = dmabuf, .flags = flags };
+
+	igt_assert_eq(__vimport_import(fd, &import), 0);
+	igt_assert(import.handle);
+	return import.handle;
+}
+
+static struct drm_vimport_cmd *job_add(struct vimport_job *job, enum drm_vimport_op op)
+{
+	struct drm_vimport_cmd *cmd = &job->cmds[job->cmd_count++];
+
+	igt_assert_lte(job->cmd_count, VIMPORT_JOB_CMDS);
+	*cmd = (struct drm_vimport_cmd) { .op = op };
+	return cmd;
+}
+
+void vimport_job_fill(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value)
+{
+	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_FILL);
+
+	cmd->va = va;
+	cmd->size = size;
+	cmd->value = value;
+}
+
+void vimport_job_copy(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size)
+{
+	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_COPY);
+
+	cmd->va = va;
+	cmd->src = src;
+	cmd->size = size;
+}
+
+void vimport_job_tag(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value)
+{
+	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_TAG);
+
+	cmd->va = va;
+	cmd->size = size;
+	cmd->value = value;
+}
+
+void vimport_job_checksum(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size)
+{
+	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_CHECKSUM);
+
+	cmd->va = va;
+	cmd->src = src;
+	cmd->size = size;
+}
+
+void vimport_job_delay(struct vimport_job *job, uint64_t ns)
+{
+	job_add(job, DRM_VIMPORT_OP_DELAY)->value = ns;
+}
+
+void vimport_job_sync(struct vimport_job *job, uint32_t syncobj, uint64_t point, uint32_t flags)
+{
+	struct drm_vimport_sync *sync = &job->syncs[job->sync_count++];
+
+	igt_assert_lte(job->sync_count, VIMPORT_JOB_SYNCS);
+	*sync = (struct drm_vimport_sync) {
+		.handle = syncobj,
+		.flags = flags,
+		.point = point,
+	};
+}
+
+/**
+ * __vimport_exec - submit a job as it is
+ * @fd: device file of the GPU
+ * @vm: address space
+ * @job: the job
+ * @flags: mask of DRM_VIMPORT_EXEC_*
+ *
+ * Returns zero or -errno. -EAGAIN is returned and not retried, because it is
+ * the answer of an address space that has enough to do.
+ */
+int __vimport_exec(int fd, uint32_t vm, const struct vimport_job *job, uint32_t flags)
+{
+	struct drm_vimport_exec exec = {
+		.vm_id = vm,
+		.flags = flags,
+		.cmds = to_user_pointer(job->cmds),
+		.syncs = job->sync_count ? to_user_pointer(job->syncs) : 0,
+		.cmd_count = job->cmd_count,
+		.sync_count = job->sync_count,
+		.cmd_stride = sizeof(job->cmds[0]),
+		.sync_stride = sizeof(job->syncs[0]),
+	};
+	int ret;
+
+	do {
+		ret = ioctl(fd, DRM_IOCTL_VIMPORT_EXEC, &exec);
+	} while (ret && errno == EINTR);
+	return ret ? -errno : 0;
+}
+
+/**
+ * vimport_submit - submit a job that signals a new syncobj at its end
+ * @fd: device file of the GPU
+ * @vm: address space
+ * @job: the job; the syncobj is added to it
+ * @flags: mask of DRM_VIMPORT_EXEC_*
+ *
+ * Returns the syncobj, for vimport_wait().
+ */
+uint32_t vimport_submit(int fd, uint32_t vm, struct vimport_job *job, uint32_t flags)
+{
+	uint32_t done = syncobj_create(fd, 0);
+	int ret;
+
+	vimport_job_sync(job, done, 0, DRM_VIMPORT_SYNC_SIGNAL);
+	ret = __vimport_exec(fd, vm, job, flags);
+	igt_assert_f(!ret, "Submitting a job failed: %s\n", strerror(-ret));
+	return done;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
+}
+
+/**
+ * vimport_wait - wait for a job and give its syncobj back
+ * @fd: device file of the GPU
+ * @syncobj: what vimport_submit() returned
+ *
+ * Returns zero if the job ran to its end, or the error on its fence.
+ */
+int vimport_wait(int fd, uint32_t syncobj)
+{
+	int fence, status;
+
+	igt_assert_f(syncobj_wait(fd, &syncobj, 1, now_ns() + WAIT_NS, 0, NULL),
+		     "A job did not end in ten seconds\n");
+	/* Only a sync_file tells how a fence ended. */
+	fence = syncobj_handle_to_fd(fd, syncobj, DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	status = sync_fence_status(fence);
+	close(fence);
+	syncobj_destroy(fd, syncobj);
+	igt_assert_neq(status, 0);
+	return status < 0 ? status : 0;
+}
+
+/**
+ * vimport_run - submit a job and wait until it has run, without an error
+ * @fd: device file of the GPU
+ * @vm: address space
+ * @job: the job
+ */
+void vimport_run(int fd, uint32_t vm, struct vimport_job *job)
+{
+	igt_assert_eq(vimport_wait(fd, vimport_submit(fd, vm, job, 0)), 0);
+}
+
+/**
+ * vimport_carry_fence - make the fence of one GPU's syncobj known to another
+ * @from: device file that the syncobj belongs to
+ * @syncobj: the syncobj
+ * @to: device file of the other GPU
+ *
+ * Returns a new syncobj of the other file.
+ */
+uint32_t vimport_carry_fence(int from, uint32_t syncobj, int to)
+{
+	uint32_t other = syncobj_create(to, 0);
+	int fence;
+
+	fence = syncobj_handle_to_fd(from, syncobj,
+				     DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
+	syncobj_import_sync_file(to, other, fence);
+	close(fence);
+	return other;
+}
+
+/**
+ * vimport_gpu_init - open a GPU and map one buffer in a new address space
+ * @gpu: what to fill in
+ * @index: which GPU, from zero
+ * @dmabuf: the buffer
+ * @size: its size
+ * @import_flags: mask of DRM_VIMPORT_IMPORT_*
+ *
+ * Skips the subtest if there are not enough GPUs.
+ */
+void vimport_gpu_init(struct vimport_gpu *gpu, int index, int dmabuf, uint64_t size,
+		      uint32_t import_flags)
+{
+	gpu->fd = vimport_open(index);
+	gpu->va = GPU_VA;
+	gpu->size = size;
+	gpu->vm = vimport_vm_create(gpu->fd);
+	gpu->handle = vimport_import(gpu->fd, dmabuf, import_flags);
+	vimport_vm_map(gpu->fd, gpu->vm, gpu->handle, 0, gpu->va, size, 0);
+}
+
+void vimport_gpu_fini(struct vimport_gpu *gpu)
+{
+	vimport_vm_destroy(gpu->fd, gpu->vm);
+	gem_close(gpu->fd, gpu->handle);
+	close(gpu->fd);
+	memset(gpu, 0, sizeof(*gpu));
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+/* Copyright (C) 2026 The vshare authors */
+#include <fcntl.h>
+#include <dirent.h>
+#include <sys/ioctl.h>
+
+#include <linux/dma-heap.h>
+
+#include "igt.h"
+#include "igt_vexport.h"
+#include "igt_vimport.h"
+#include "igt_vshare.h"
+
+/* Render nodes have minor numbers from 128 on. */
+#define FIRST_RENDER		128
+#define LAST_RENDER		191
+
+/* How long the drivers may take to free what a closed file has left behind. */
+#define SETTLE_NS		(2ull * NSEC_PER_SEC)
+
+/**
+ * vshare_open_render - open a render node by the name of its driver
+ * @driver: name that the driver gives itself
+ * @index: which of its devices, from zero
+ *
+ * IGT's own drm_open_driver() knows its drivers from a table; ours are not in
+ * it, and DRIVER_ANY would hand out any of them.
+ *
+ * Returns the file, or -1 if there is no such device.
+ */
+int vshare_open_render(const char *driver, int index)
+{
+	for (int minor = FIRST_RENDER; minor <= LAST_RENDER; minor++) {
+		drmVersionPtr version;
+		char path[32];
+		bool ours;
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		version = drmGetVersion(fd);
+		ours = version && !strcmp(version->name, driver);
+		drmFreeVersion(version);
+		if (ours && index-- == 0)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+/**
+ * vshare_open_foreign_dmabuf - a dma-buf of a driver that is not ours
+ * @size: its size
+ *
+ * Skips the subtest where the kernel has no system heap.
+ */
+int vshare_open_foreign_dmabuf(uint64_t size)
+{
+	struct dma_heap_allocation_data alloc = {
+		.len = size,
+		.fd_flags = O_RDWR | O_CLOEXEC,
+	};
+	int heap = open("/dev/dma_heap/system", O_RDONLY | O_CLOEXEC);
+
+	igt_require_f(heap >= 0, "Needs a kernel with CONFIG_DMABUF_HEAPS_SYSTEM\n");
+	do_ioctl(heap, DMA_HEAP_IOCTL_ALLOC, &alloc);
+	close(heap);
+	return alloc.fd;
+}
+
+static bool is_ours(const char *path)
+{
+	return strstr(path, "/dev/dri/") || strstr(path, "/dmabuf:") ||
+	       strstr(path, "sync_file") || strstr(path, "/dev/dma_heap/");
+}
+
+/*
+ * A subtest that failed jumped out and left its files and mappings behind.
+ * Without this the next one would find VRAM occupied, and fail too.
+ */
+static void drop_leftovers(void)
+{
+	struct dirent *entry;
+	unsigned long from, to;
+	char line[512];
+	DIR *dir;
+	FILE *maps;
+
+	maps = fopen("/proc/self/maps", "r");
+	igt_assert(maps);
+	while (fgets(line, sizeof(line), maps))
+		if (is_ours(line) && sscanf(line, "%lx-%lx", &from, &to) == 2)
+			munmap((void *)from, to - from);
+	fclose(maps);
+
+	dir = opendir("/proc/self/fd");
+	igt_assert(dir);
+	while ((entry = readdir(dir))) {
+		ssize_t len = readlinkat(dirfd(dir), entry->d_name, line, sizeof(line) - 1);
+
+		if (len <= 0)
+			continue;
+		line[len] = '\0';
+		if (is_ours(line))
+			close(atoi(entry->d_name));
+	}
+	closedir(dir);
+}
+
+static void session_open(struct vshare_session *s)
+{
+	s->exporter = vexport_open();
+	for (s->gpus = 0; s->gpus < VSHARE_MAX_GPUS; s->gpus++) {
+		s->gpu[s->gpus] = __vimport_open(s->gpus);
+		if (s->gpu[s->gpus] < 0)
+			break;
+	}
+}
+
+static void session_close(struct vshare_session *s)
+{
+	close(s->exporter);
+	while (s->gpus)
+		close(s->gpu[--s->gpus]);
+}
+
+/**
+ * vshare_session_gauges - what both drivers say now
+ * @s: the session
+ * @gauges: where to put it
+ */
+void vshare_session_gauges(const struct vshare_session *s, struct vshare_gauges *gauges)
+{
+	memset(gauges, 0, sizeof(*gauges));
+	vexport_get_info(s->exporter, &gauges->exporter);
+	for (int i = 0; i < s->gpus; i++)
+		vimport_get_info(s->gpu[i], &gauges->gpu[i]);
+}
+
+/**
+ * vshare_session_begin - open the devices and note what exists
+ * @s: the session to fill
+ *
+ * Skips the subtest where vexport is not loaded; the number of GPUs is the
+ * subtest's own business. Also starts the clock that stops a hung subtest.
+ */
+void vshare_session_begin(struct vshare_session *s)
+{
+	igt_set_timeout(VSHARE_TIMEOUT_S, "subtest");
+	drop_leftovers();
+	session_open(s);
+	vshare_session_gauges(s, &s->start);
+}
+
+static const char * const exporter_gauges[] = {
+	"buffers", "dma-bufs", "attachments", "maps", "storages", "pinned bytes", "bytes of VRAM",
+};
+
+static const char * const gpu_gauges[] = { "address spaces", "imports", "jobs" };
+
+static void list_exporter(const struct drm_vexport_info *info, uint64_t *values)
+{
+	const uint64_t now[ARRAY_SIZE(exporter_gauges)] = {
+		info->buffers, info->dmabufs, info->attachments, info->maps, info->storages,
+		info->pinned, info->vram_used,
+	};
+
+	memcpy(values, now, sizeof(now));
+}
+
+static void list_gpu(const struct drm_vimport_info *info, uint64_t *values)
+{
+	const uint64_t now[ARRAY_SIZE(gpu_gauges)] = {
+		info->vms, info->imports, info->jobs_pending,
+	};
+
+	memcpy(values, now, sizeof(now));
+}
+
+static bool first_leak(const struct vshare_gauges *start, const struct vshare_gauges *now,
+		       int gpus, char *text, size_t size)
+{
+	uint64_t before[ARRAY_SIZE(exporter_gauges)], after[ARRAY_SIZE(exporter_gauges)];
+
+	list_exporter(&start->exporter, before);
+	list_exporter(&now->exporter, after);
+	for (unsigned int i = 0; i < ARRAY_SIZE(exporter_gauges); i++) {
+		if (after[i] <= before[i])
+			continue;
+		snprintf(text, size, "%" PRIu64 " more %s of the exporter", after[i] - before[i],
+			 exporter_gauges[i]);
+		return true;
+	}
+	for (int gpu = 0; gpu < gpus; gpu++) {
+		list_gpu(&start->gpu[gpu], before);
+		list_gpu(&now->gpu[gpu], after);
+		for (unsigned int i = 0; i < ARRAY_SIZE(gpu_gauges); i++) {
+			if (after[i] <= before[i])
+				continue;
+			snprintf(text, size, "%" PRIu64 " more %s of GPU %d",
+				 after[i] - before[i], gpu_gauges[i], gpu);
+			return true;
+		}
+	}
+	return false;
+}
+
+/**
+ * vshare_session_end - close the devices and check that nothing is left
+ * @s: the session
+ *
+ * The check reads the gauges through files that are opened afresh, after the
+ * session's own are closed. Drivers free things from workers, so it gives
+ * them a moment.
+ */
+void vshare_session_end(struct vshare_session *s)
+{
+	struct timespec since = {};
+	struct vshare_session observer;
+	struct vshare_gauges now;
+	char leak[80];
+	bool leaks;
+
+	session_close(s);
+	session_open(&observer);
+	do {
+		vshare_session_gauges(&observer, &now);
+		leaks = first_leak(&s->start, &now, observer.gpus, leak, sizeof(leak));
+		if (leaks)
+			usleep(2000);
+	} while (leaks && igt_nsec_elapsed(&since) < SETTLE_NS);
+	session_close(&observer);
+
+	igt_assert_f(!leaks, "Still there two seconds after everything was closed: %s\n", leak);
+	igt_assert_f(now.exporter.stale_words == s->start.exporter.stale_words,
+		     "%llu words were written to storage that a buffer had left\n",
+		     (unsigned long long)(now.exporter.stale_words -
+					  s->start.exporter.stale_words));
+	igt_reset_timeout();
+}
+
+/* Jobs are counted until a worker frees them, a moment after their fence. */
+static void settle_jobs(const struct vshare_session *s, struct vshare_gauges *gauges)
+{
+	struct timespec since = {};
+	bool pending;
+
+	do {
+		pending = false;
+		vshare_session_gauges(s, gauges);
+		for (int i = 0; i < s->gpus; i++)
+			pending |= gauges->gpu[i].jobs_pending > s->start.gpu[i].jobs_pending;
+	} while (pending && igt_nsec_elapsed(&since) < SETTLE_NS && !usleep(500));
+	igt_assert_f(!pending, "Jobs are still pending, two seconds after the last of them\n");
+}
+
+void __vshare_refused(const struct vshare_session *s, int fd, unsigned long request, void *arg,
+		      int err, const char *what, int line)
+{
+	struct vshare_gauges before, after;
+	int ret;
+
+	settle_jobs(s, &before);
+	/* Not igt_ioctl(), which tries again on EAGAIN: that is an answer here. */
+	ret = ioctl(fd, request, arg);
+	if (!ret)
+		errno = 0;
+	igt_assert_f(ret == -1 && errno == err, "line %d: %s gave \"%s\", not \"%s\"\n", line,
+		     what, strerror(errno), strerrordesc_np(err));
+	vshare_session_gauges(s, &after);
+	igt_assert_f(!memcmp(&before, &after, sizeof(before)),
+		     "line %d: %s failed, as it should, but changed something\n", line, what);
+}
+
+/**
+ * vshare_run_subtests - run a table of subtests, each in a session of its own
+ * @table: the subtests
+ * @count: how many
+ */
+void vshare_run_subtests(const struct vshare_subtest *table, unsigned int count)
+{
+	struct vshare_session s;
+
+	for (unsigned int i = 0; i < count; i++) {
+		igt_describe(table[i].describe);
+		igt_subtest(table[i].name) {
+			vshare_session_begin(&s);
+			table[i].run(&s);
+			vshare_session_end(&s);
+		}
+	}
+}
