@@ -3,6 +3,7 @@
 #include <linux/cc_platform.h>
 #include <linux/dma-mapping.h>
 #include <linux/mm.h>
+#include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/sizes.h>
@@ -19,11 +20,11 @@
 #include "vexport_heap.h"
 #include "vexport_ttm.h"
 
-#define MAX_INSTANCES	16
+#define MAX_INSTANCES	8
 
 static unsigned int instances = 1;
 module_param(instances, uint, 0444);
-MODULE_PARM_DESC(instances, "Number of devices, 1 to 16 (default 1)");
+MODULE_PARM_DESC(instances, "Number of devices, 1 to 8 (default 1)");
 
 static unsigned int vram_mb = 64;
 module_param(vram_mb, uint, 0444);
@@ -110,7 +111,7 @@ static int vexport_probe(struct platform_device *pdev)
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 
-	vdev->index = pdev->id;
+	vdev->index = platform_get_device_id(pdev)->driver_data;
 	vdev->pin_limit = pin_limit();
 	platform_set_drvdata(pdev, vdev);
 
@@ -147,9 +148,20 @@ static void vexport_remove(struct platform_device *pdev)
 	drm_dev_unplug(&vdev->drm);
 }
 
+/*
+ * A name for each instance, because libdrm takes platform devices of one name
+ * for one device: drmGetDevices2() would show only the first.
+ */
+static const struct platform_device_id vexport_ids[MAX_INSTANCES + 1] = {
+	{ "vexport0", 0 }, { "vexport1", 1 }, { "vexport2", 2 }, { "vexport3", 3 },
+	{ "vexport4", 4 }, { "vexport5", 5 }, { "vexport6", 6 }, { "vexport7", 7 },
+	{}
+};
+
 static struct platform_driver vexport_platform_driver = {
 	.probe = vexport_probe,
 	.remove = vexport_remove,
+	.id_table = vexport_ids,
 	.driver = {
 		.name = "vexport",
 	},
@@ -169,7 +181,8 @@ static int register_devices(void)
 	unsigned int i;
 
 	for (i = 0; i < instances; i++) {
-		pdev = platform_device_register_simple("vexport", i, NULL, 0);
+		pdev = platform_device_register_simple(vexport_ids[i].name, PLATFORM_DEVID_NONE,
+						       NULL, 0);
 		if (IS_ERR(pdev)) {
 			unregister_devices();
 			return PTR_ERR(pdev);
