@@ -7,7 +7,6 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
-#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_gem_ttm_helper.h>
@@ -17,9 +16,10 @@
 #include "vexport_bo.h"
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
-#include "vexport_move.h"
+#include "vexport_mmap.h"
 #include "vexport_pin.h"
 #include "vexport_quarantine.h"
+#include "vexport_request.h"
 #include "vexport_storage.h"
 #include "vexport_ttm.h"
 
@@ -82,6 +82,17 @@ int vexport_bo_populate_locked(struct vexport_bo *bo)
 	return ttm_bo_populate(&bo->base, &ctx);
 }
 
+/**
+ * vexport_bo_lock - take the reservation of a buffer
+ * @bo: the buffer
+ *
+ * Return: 0, -ERESTARTSYS.
+ */
+int vexport_bo_lock(struct vexport_bo *bo)
+{
+	return ttm_bo_reserve(&bo->base, true, false, NULL);
+}
+
 static void gem_free(struct drm_gem_object *obj)
 {
 	ttm_bo_fini(&gem_to_vexport_bo(obj)->base);
@@ -96,9 +107,12 @@ static int gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 
 	dma_resv_assert_held(obj->resv);
 
-	ret = vexport_bo_populate_locked(bo);
-	if (ret)
-		return ret;
+	/* Pinned in SYSTEM it would be out of the reach of importers. */
+	if (bo->base.resource->mem_type == TTM_PL_SYSTEM) {
+		ret = vexport_request_placement_locked(bo, TTM_PL_TT, true);
+		if (ret)
+			return ret;
+	}
 
 	/* What the caller will see must have arrived. */
 	ret = dma_resv_wait_timeout(obj->resv, DMA_RESV_USAGE_KERNEL, true, MAX_SCHEDULE_TIMEOUT);
@@ -133,26 +147,8 @@ static const struct drm_gem_object_funcs gem_funcs = {
 	.vmap = gem_vmap,
 	.vunmap = gem_vunmap,
 	.mmap = drm_gem_ttm_mmap,
+	.vm_ops = &vexport_mmap_vm_ops,
 };
-
-/* TTM places a new buffer without a ticket, and would give up where others are busy. */
-static int bo_place(struct vexport_bo *bo, u32 placement)
-{
-	struct drm_exec exec;
-	int ret;
-
-	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 1);
-	drm_exec_until_all_locked(&exec) {
-		ret = drm_exec_lock_obj(&exec, &bo->base.base);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			break;
-		ret = vexport_move_to_locked(bo, placement);
-		bo->placed = !ret;
-	}
-	drm_exec_fini(&exec);
-	return ret;
-}
 
 /**
  * vexport_bo_create - create a buffer of zeroes
@@ -173,13 +169,14 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 	struct ttm_placement system = { .num_placement = 1, .placement = &system_place };
 	struct ttm_operation_ctx ctx = { .interruptible = true };
 	struct vexport_bo *bo;
+	u64 generation;
 	int ret;
 
 	if (!size || !PAGE_ALIGNED(size) || placement > DRM_VEXPORT_PLACEMENT_VRAM)
 		return ERR_PTR(-EINVAL);
 
 	/* Can never be: say so before anything is allocated for it. */
-	if (size >> PAGE_SHIFT > totalram_pages())
+	if (size != (size_t)size || size >> PAGE_SHIFT > totalram_pages())
 		return ERR_PTR(-ENOMEM);
 
 	bo = kzalloc(sizeof(*bo), GFP_KERNEL);
@@ -187,6 +184,7 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 		return ERR_PTR(-ENOMEM);
 
 	bo->create_flags = create_flags;
+	bo->copy_context = dma_fence_context_alloc(1);
 	INIT_LIST_HEAD(&bo->dmabufs);
 	INIT_LIST_HEAD(&bo->left);
 	/* No generation yet has seen a stale write. */
@@ -202,11 +200,14 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 		return ERR_PTR(ret);
 	ttm_bo_unreserve(&bo->base);
 
-	ret = bo_place(bo, placement);
+	/* Not by TTM: without a ticket it gives up where others are busy. */
+	ret = vexport_request_move(bo, placement, 0, &generation);
 	if (ret) {
 		drm_gem_object_put(&bo->base.base);
 		return ERR_PTR(ret);
 	}
+	/* Nobody else knows the buffer yet. */
+	bo->placed = true;
 	return bo;
 }
 
@@ -295,46 +296,12 @@ int vexport_bo_ioctl_query(struct drm_device *drm, void *data, struct drm_file *
 		return PTR_ERR(dmabuf);
 
 	bo = gem_to_vexport_bo(dmabuf->priv);
-	ret = dma_resv_lock_interruptible(dmabuf->resv, NULL);
+	ret = vexport_bo_lock(bo);
 	if (!ret) {
 		query_locked(bo, args);
 		dma_resv_unlock(dmabuf->resv);
 	}
 	dma_buf_put(dmabuf);
-	return ret;
-}
-
-/* On success @fence is what the move's end can be waited for with, or NULL. */
-static int move_reserve(struct vexport_bo *bo, struct drm_vexport_bo_move *args,
-			struct dma_fence **fence)
-{
-	struct drm_exec exec;
-	int ret;
-
-	drm_exec_init(&exec, DRM_EXEC_INTERRUPTIBLE_WAIT, 1);
-	drm_exec_until_all_locked(&exec) {
-		ret = drm_exec_lock_obj(&exec, &bo->base.base);
-		drm_exec_retry_on_contention(&exec);
-		if (ret)
-			goto out;
-	}
-
-	if (args->flags & DRM_VEXPORT_MOVE_RELOCATE)
-		ret = vexport_move_relocate_locked(bo);
-	else
-		ret = vexport_move_to_locked(bo, args->placement);
-	if (ret)
-		goto out;
-
-	args->generation = bo->generation;
-	*fence = NULL;
-	if (!(args->flags & DRM_VEXPORT_MOVE_ASYNC) &&
-	    dma_resv_get_singleton(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, fence))
-		/* No memory to name the fences: wait for them here. */
-		dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
-				      MAX_SCHEDULE_TIMEOUT);
-out:
-	drm_exec_fini(&exec);
 	return ret;
 }
 
@@ -347,7 +314,6 @@ out:
 int vexport_bo_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file)
 {
 	struct drm_vexport_bo_move *args = data;
-	struct dma_fence *fence;
 	struct dma_buf *dmabuf;
 	int ret;
 
@@ -360,16 +326,8 @@ int vexport_bo_ioctl_move(struct drm_device *drm, void *data, struct drm_file *f
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	ret = move_reserve(gem_to_vexport_bo(dmabuf->priv), args, &fence);
-	if (!ret && fence) {
-		/*
-		 * The move is made and cannot be taken back, so a signal must
-		 * not make the call start again: it would move twice. The wait
-		 * is bounded, as all fences are.
-		 */
-		dma_fence_wait(fence, false);
-		dma_fence_put(fence);
-	}
+	ret = vexport_request_move(gem_to_vexport_bo(dmabuf->priv), args->placement, args->flags,
+				   &args->generation);
 	dma_buf_put(dmabuf);
 	return ret;
 }

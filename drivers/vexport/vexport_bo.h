@@ -17,7 +17,7 @@ struct vexport_storage;
 /**
  * struct vexport_bo - a buffer that moves
  *
- * All members but @base and @create_flags are protected by the reservation.
+ * Protected by the reservation, but for what never changes.
  */
 struct vexport_bo {
 	/** @base: TTM's part, which embeds the GEM object. */
@@ -44,8 +44,15 @@ struct vexport_bo {
 	unsigned int hard_pins;
 	/** @pinned: The buffer is pinned in TTM's eyes. */
 	bool pinned;
+	/** @accounted: Its size is part of &vexport_stats.pinned. */
+	bool accounted;
 	/** @placed: It has found its first place; from now on it moves. */
 	bool placed;
+
+	/** @copy_context: Fence context of its copies. */
+	u64 copy_context;
+	/** @copy_seqno: Number of the last of them. */
+	u64 copy_seqno;
 
 	/** @generation: Moves so far. */
 	u64 generation;
@@ -86,6 +93,7 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 				     u32 create_flags);
 struct vexport_storage *vexport_bo_storage_locked(struct vexport_bo *bo);
 int vexport_bo_populate_locked(struct vexport_bo *bo);
+int vexport_bo_lock(struct vexport_bo *bo);
 int vexport_bo_ioctl_create(struct drm_device *drm, void *data, struct drm_file *file);
 int vexport_bo_ioctl_mmap_offset(struct drm_device *drm, void *data, struct drm_file *file);
 int vexport_bo_ioctl_move(struct drm_device *drm, void *data, struct drm_file *file);

@@ -14,9 +14,9 @@
 #include "vexport_bo.h"
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
-#include "vexport_move.h"
 #include "vexport_pin.h"
 #include "vexport_quarantine.h"
+#include "vexport_request.h"
 #include "vexport_storage.h"
 
 /* An sg table in an importer's hands, and the pages that it names. */
@@ -78,24 +78,24 @@ static bool all_reach_vram_locked(struct vexport_bo *bo)
  * Bring the buffer where every importer can reach it. Pin and map must agree
  * on this place: a buffer that is pinned cannot follow a map that wants another.
  */
-static int make_reachable_locked(struct vexport_bo *bo)
+static int make_reachable_locked(struct vexport_bo *bo, bool interruptible)
 {
 	u32 placement = bo->base.resource->mem_type;
 
 	if (placement == TTM_PL_TT || (placement == TTM_PL_VRAM && all_reach_vram_locked(bo)))
 		return 0;
-	return vexport_move_to_locked(bo, TTM_PL_TT);
+	return vexport_request_placement_locked(bo, TTM_PL_TT, interruptible);
 }
 
-static int dmabuf_pin(struct dma_buf_attachment *attach)
+static int pin_locked(struct vexport_attachment *att)
 {
-	struct vexport_attachment *att = attach->priv;
 	struct vexport_bo *bo = att->bo;
 	int ret;
 
 	dma_resv_assert_held(bo->base.base.resv);
 
-	ret = make_reachable_locked(bo);
+	/* Not every importer can deal with a failure: none for a mere signal. */
+	ret = make_reachable_locked(bo, false);
 	if (ret)
 		return ret;
 
@@ -108,6 +108,19 @@ static int dmabuf_pin(struct dma_buf_attachment *attach)
 		dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, false,
 				      MAX_SCHEDULE_TIMEOUT);
 	return vexport_pin_attachment_locked(att);
+}
+
+static int dmabuf_pin(struct dma_buf_attachment *attach)
+{
+	struct vexport_attachment *att = attach->priv;
+	int ret;
+
+	dma_resv_assert_held(attach->dmabuf->resv);
+
+	ret = pin_locked(att);
+	if (ret)
+		vexport_pin_failed_locked(att);
+	return ret;
 }
 
 static void dmabuf_unpin(struct dma_buf_attachment *attach)
@@ -154,7 +167,7 @@ static struct sg_table *dmabuf_map(struct dma_buf_attachment *attach, enum dma_d
 
 	dma_resv_assert_held(bo->base.base.resv);
 
-	ret = make_reachable_locked(bo);
+	ret = make_reachable_locked(bo, true);
 	if (ret)
 		return ERR_PTR(ret);
 
@@ -183,7 +196,7 @@ static void dmabuf_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 	att->maps--;
 	bo->maps--;
 	atomic_dec(&to_vexport_device(bo->base.base.dev)->stats.maps);
-	if (!--storage->maps)
+	if (storage->maps == 1)
 		vexport_quarantine_remove_locked(bo, storage);
 
 	/*
@@ -193,6 +206,7 @@ static void dmabuf_unmap(struct dma_buf_attachment *attach, struct sg_table *sgt
 	dma_unmap_sgtable(attach->dev, sgt, dir, DMA_ATTR_SKIP_CPU_SYNC);
 	sg_free_table(sgt);
 	kfree(mapping);
+	vexport_storage_unmapped(storage);
 	vexport_storage_put(storage);
 }
 

@@ -15,6 +15,7 @@
 #include <drm/vexport_drm.h>
 
 #include "vexport_bo.h"
+#include "vexport_copy.h"
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
 #include "vexport_heap.h"
@@ -33,7 +34,7 @@ MODULE_PARM_DESC(vram_mb, "VRAM of each device in MiB (default 64)");
 static unsigned int pin_limit_mb;
 module_param(pin_limit_mb, uint, 0444);
 MODULE_PARM_DESC(pin_limit_mb,
-		 "What static importers may pin per device in MiB (default 0: an eighth of memory)");
+		 "What importers may pin per device in MiB (default 0: an eighth of memory)");
 
 static struct platform_device *platform_devices[MAX_INSTANCES];
 
@@ -99,7 +100,7 @@ static int vexport_probe(struct platform_device *pdev)
 	int ret;
 
 	/* TTM would map VRAM decrypted, and the kernel's own mapping is not. */
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT))
 		return dev_err_probe(&pdev->dev, -ENODEV,
 				     "memory encryption is on: VRAM made of pages cannot work\n");
 
@@ -116,13 +117,13 @@ static int vexport_probe(struct platform_device *pdev)
 	platform_set_drvdata(pdev, vdev);
 
 	/* Undone in the opposite order when the last reference to the device goes. */
+	ret = vexport_copy_init(vdev);
+	if (ret)
+		return ret;
 	ret = vexport_ttm_init(vdev);
 	if (ret)
 		return ret;
 	ret = vexport_vram_init(vdev, (u64)vram_mb * SZ_1M);
-	if (ret)
-		return ret;
-	ret = vexport_copy_init(vdev);
 	if (ret)
 		return ret;
 

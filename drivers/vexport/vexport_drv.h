@@ -8,7 +8,6 @@
 #include <drm/drm_device.h>
 #include <drm/ttm/ttm_device.h>
 
-#include "vexport_copy.h"
 #include "vexport_vram.h"
 
 /**
@@ -20,9 +19,9 @@
  * 2. the reservation of a buffer (&struct dma_resv), which protects where the
  *    buffer is, its list of dma-bufs, all counts of pins and mappings, and the
  *    list of storage it has left. Importers are told of a move with it held.
- *    Several are taken only with a &struct ww_acquire_ctx;
- * 3. &vexport_vram.lock, which protects the buddy allocator;
- * 4. &vexport_copy_engine.lock, a spinlock: number a copy and queue it.
+ *    A second one is waited for only with a &struct ww_acquire_ctx; without
+ *    one TTM just tries;
+ * 3. &vexport_vram.lock, which protects the buddy allocator.
  *
  * The copy worker is on the way to a fence that reclaim may wait for: it takes
  * neither a reservation nor &vexport_vram.lock before its fence has signalled,
@@ -45,6 +44,8 @@ struct vexport_stats {
 	atomic64_t stale_words;
 	/** @pinned: Bytes that are pinned now. */
 	atomic64_t pinned;
+	/** @quarantined: Bytes of storage under watch now. */
+	atomic64_t quarantined;
 	/** @buffers: Buffers now. */
 	atomic_t buffers;
 	/** @dmabufs: Dma-bufs now. */
@@ -70,11 +71,11 @@ struct vexport_device {
 	struct ttm_device ttm;
 	/** @vram: The memory that is limited. */
 	struct vexport_vram vram;
-	/** @copy: What executes asynchronous moves. */
-	struct vexport_copy_engine copy;
+	/** @copy_wq: Executes copies, each once its fence has signalled. */
+	struct workqueue_struct *copy_wq;
 	/** @stats: Counters and gauges. */
 	struct vexport_stats stats;
-	/** @pin_limit: Most bytes that static importers may hold pinned. */
+	/** @pin_limit: Most bytes that importers may hold pinned, and as many in quarantine. */
 	u64 pin_limit;
 	/** @heap: The character device that speaks the dma-heap ioctl. */
 	struct miscdevice heap;

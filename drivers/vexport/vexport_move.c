@@ -20,8 +20,8 @@
 /**
  * DOC: moves
  *
- * Whatever the reason of a move, its order is the same, and the reservation is
- * held from the first step to the last but one:
+ * Whenever a buffer leaves storage, the order is the same, and the reservation
+ * is held from the first step to the last but one:
  *
  * 1. CPU mappings are zapped; a fault then waits for the reservation;
  * 2. every importer is told, through every live dma-buf of the buffer;
@@ -58,6 +58,8 @@
  * Explicit moves queue the copy. Evictions copy on the spot: TTM reuses the
  * place of an evicted buffer at once, and would free the target under a queued
  * copy if waiting for it took too long.
+ *
+ * Between TT and SYSTEM a buffer keeps its storage, and there is nothing to copy.
  */
 
 /* What is known of a move from the moment that importers have been told. */
@@ -68,12 +70,11 @@ struct move {
 /* Does somebody else than our own copy engine still use the buffer? */
 static bool importer_pending_locked(struct vexport_bo *bo)
 {
-	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
 	dma_resv_for_each_fence(&cursor, bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
-		if (fence->context != vdev->copy.context && !dma_fence_is_signaled(fence))
+		if (fence->context != bo->copy_context && !dma_fence_is_signaled(fence))
 			return true;
 	}
 	return false;
@@ -94,12 +95,16 @@ static void notify_locked(struct vexport_bo *bo)
 }
 
 /* Steps 2 and 3. A failure leaves a buffer that importers map anew: no harm. */
-static int begin_locked(struct vexport_bo *bo, struct move *move)
+static int begin_locked(struct vexport_bo *bo, struct move *move, bool evict)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	/* What was written to former storage until now belongs to this generation. */
-	vexport_quarantine_check_locked(bo);
+	/*
+	 * What was written to former storage until now belongs to this
+	 * generation. Not if somebody waits for memory: the next check finds it.
+	 */
+	if (!evict)
+		vexport_quarantine_check_locked(bo);
 
 	move->busy = importer_pending_locked(bo);
 	notify_locked(bo);
@@ -125,52 +130,31 @@ static void end_locked(struct vexport_bo *bo, struct move *move, bool evict)
 }
 
 /*
- * A copy that is queued holds both storages. One of them per buffer must do, or
- * a client that moves faster than the engine copies takes all memory.
+ * May a client have the buffer leave its storage? What it leaves is memory that
+ * somebody still holds: the copy that is queued holds both storages, so one of
+ * them per buffer must do, and an importer holds what it has mapped.
  */
-static int wait_for_last_copy_locked(struct vexport_bo *bo)
+static int may_leave_locked(struct vexport_bo *bo, struct vexport_storage *storage)
 {
 	long ret;
 
 	dma_resv_assert_held(bo->base.base.resv);
 
+	if (!vexport_quarantine_has_room_locked(bo, storage))
+		return -ENOMEM;
 	ret = dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, true,
 				    MAX_SCHEDULE_TIMEOUT);
 	return ret < 0 ? ret : 0;
 }
 
-/*
- * Step 4: queue the copy. On success the caller publishes the fence and gives
- * the buffer its new storage; it owns the reference.
- */
-static struct dma_fence *queue_copy_locked(struct vexport_bo *bo, struct vexport_storage *dst,
-					   struct vexport_storage *src)
-{
-	struct vexport_copy *copy;
-	struct dma_fence *after;
-	int ret;
-
-	ret = dma_resv_get_singleton(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP, &after);
-	if (ret)
-		return ERR_PTR(ret);
-
-	copy = vexport_copy_alloc(dst, src, after);
-	if (!copy) {
-		dma_fence_put(after);
-		return ERR_PTR(-ENOMEM);
-	}
-
-	vexport_quarantine_add_locked(bo, src);
-	return vexport_copy_submit(copy);
-}
-
+/* Step 4 and 5. */
 static int move_queued(struct vexport_bo *bo, struct ttm_resource *new_mem,
 		       struct vexport_storage *dst, struct vexport_storage *src)
 {
 	struct dma_fence *fence;
 	int ret;
 
-	fence = queue_copy_locked(bo, dst, src);
+	fence = vexport_copy_submit_locked(bo, dst, src);
 	if (IS_ERR(fence))
 		return PTR_ERR(fence);
 
@@ -193,15 +177,16 @@ static int move_inline(struct vexport_bo *bo, struct ttm_operation_ctx *ctx,
 		       struct ttm_resource *new_mem, struct vexport_storage *dst,
 		       struct vexport_storage *src)
 {
+	bool fill;
 	int ret;
 
 	ret = ttm_bo_wait_ctx(&bo->base, ctx);
 	if (ret)
 		return ret;
 
-	vexport_quarantine_add_locked(bo, src);
+	fill = vexport_quarantine_add_locked(bo, src);
 	vexport_storage_copy(dst, src);
-	if (!list_empty(&src->left))
+	if (fill)
 		vexport_quarantine_fill(src);
 	ttm_bo_move_sync_cleanup(&bo->base, new_mem);
 	return 0;
@@ -237,7 +222,7 @@ static int move_same_pages(struct vexport_bo *bo, bool evict, struct ttm_resourc
 	 * mapping of one, and going to TT takes nothing away from anybody.
 	 */
 	if (new_mem->mem_type == TTM_PL_SYSTEM) {
-		ret = begin_locked(bo, &move);
+		ret = begin_locked(bo, &move, evict);
 		if (ret)
 			return ret;
 	}
@@ -267,6 +252,9 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 
 	/* Never had pages: it is all zeroes, and nobody can have mapped it. */
 	if (!src) {
+		ret = ttm_bo_wait_ctx(&bo->base, ctx);
+		if (ret)
+			return ret;
 		vexport_storage_clear(dst);
 		ttm_bo_move_sync_cleanup(&bo->base, new_mem);
 		end_locked(bo, &(struct move){}, evict);
@@ -279,12 +267,12 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 		return -EBUSY;
 
 	if (!evict) {
-		ret = wait_for_last_copy_locked(bo);
+		ret = may_leave_locked(bo, src);
 		if (ret)
 			return ret;
 	}
 
-	ret = begin_locked(bo, &move);
+	ret = begin_locked(bo, &move, evict);
 	if (ret)
 		return ret;
 
@@ -315,6 +303,10 @@ int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation
 
 	dma_resv_assert_held(tbo->base.resv);
 
+	/* A ghost that swapout has caught before TTM could mark it as deleted. */
+	if (!vexport_bo_is_ours(tbo))
+		return -EBUSY;
+
 	if (!tbo->resource) {
 		ttm_bo_move_null(tbo, new_mem);
 		return 0;
@@ -330,55 +322,17 @@ int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation
 }
 
 /**
- * vexport_move_to_locked - move a buffer to a placement
- * @bo: the buffer
- * @placement: one of enum drm_vexport_placement
+ * vexport_move_exchange_locked - give a buffer fresh system pages
+ * @bo: a buffer in TT or SYSTEM that is not pinned
  *
- * Does nothing if it is there. The copy may be pending on return, as a KERNEL
- * fence. Evicts other buffers; those that are locked by others are waited for
- * if the reservation was taken with a ticket.
+ * The placement stays, so TTM need not know. The copy is pending on return, as a
+ * KERNEL fence.
  *
  * Locks: the reservation is held.
  *
- * Return: 0; -EBUSY if the buffer is pinned; -ENOMEM; -ERESTARTSYS.
+ * Return: 0; -ENOMEM; -ERESTARTSYS. The buffer is where it was then.
  */
-int vexport_move_to_locked(struct vexport_bo *bo, u32 placement)
-{
-	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
-	struct ttm_place place = { .mem_type = placement };
-	struct ttm_placement ttm_placement = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = { .interruptible = true };
-
-	dma_resv_assert_held(bo->base.base.resv);
-
-	if (bo->base.resource->mem_type != placement && bo->base.pin_count)
-		return -EBUSY;
-	/* No eviction could make this fit: do not try. */
-	if (placement == TTM_PL_VRAM && bo->base.base.size > vdev->vram.size)
-		return -ENOMEM;
-	return ttm_bo_validate(&bo->base, &ttm_placement, &ctx);
-}
-
-static int relocate_vram(struct vexport_bo *bo)
-{
-	struct ttm_place place = { .mem_type = TTM_PL_VRAM };
-	struct ttm_placement placement = { .num_placement = 1, .placement = &place };
-	struct ttm_operation_ctx ctx = { .interruptible = true };
-	struct ttm_resource *new_mem;
-	int ret;
-
-	ret = ttm_bo_mem_space(&bo->base, &placement, &new_mem, &ctx);
-	if (ret)
-		return ret == -ENOSPC ? -ENOMEM : ret;
-
-	ttm_bo_unmap_virtual(&bo->base);
-	ret = vexport_move(&bo->base, false, &ctx, new_mem, NULL);
-	if (ret)
-		ttm_resource_free(&bo->base, &new_mem);
-	return ret;
-}
-
-static int relocate_system(struct vexport_bo *bo)
+int vexport_move_exchange_locked(struct vexport_bo *bo)
 {
 	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	struct vexport_storage *dst, *src;
@@ -386,25 +340,27 @@ static int relocate_system(struct vexport_bo *bo)
 	struct move move;
 	int ret;
 
+	dma_resv_assert_held(bo->base.base.resv);
+
 	ret = vexport_bo_populate_locked(bo);
 	if (ret)
 		return ret;
 
-	ret = wait_for_last_copy_locked(bo);
+	src = vexport_bo_storage_locked(bo);
+	ret = may_leave_locked(bo, src);
 	if (ret)
 		return ret;
 
-	src = vexport_bo_storage_locked(bo);
 	dst = vexport_storage_alloc_system(vdev, src->npages, GFP_HIGHUSER | __GFP_NOWARN);
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
 
 	ttm_bo_unmap_virtual(&bo->base);
-	ret = begin_locked(bo, &move);
+	ret = begin_locked(bo, &move, false);
 	if (ret)
 		goto err_put_dst;
 
-	fence = queue_copy_locked(bo, dst, src);
+	fence = vexport_copy_submit_locked(bo, dst, src);
 	if (IS_ERR(fence)) {
 		ret = PTR_ERR(fence);
 		goto err_put_dst;
@@ -419,26 +375,4 @@ static int relocate_system(struct vexport_bo *bo)
 err_put_dst:
 	vexport_storage_put(dst);
 	return ret;
-}
-
-/**
- * vexport_move_relocate_locked - move a buffer to fresh pages where it is
- * @bo: the buffer
- *
- * To importers that cannot reach VRAM this is the move they feel: a buffer that
- * they map is in TT, and between TT and SYSTEM its pages stay the same.
- *
- * Locks: the reservation is held.
- *
- * Return: 0; -EBUSY if the buffer is pinned; -ENOMEM; -ERESTARTSYS.
- */
-int vexport_move_relocate_locked(struct vexport_bo *bo)
-{
-	dma_resv_assert_held(bo->base.base.resv);
-
-	if (bo->base.pin_count)
-		return -EBUSY;
-	if (bo->base.resource->mem_type == TTM_PL_VRAM)
-		return relocate_vram(bo);
-	return relocate_system(bo);
 }

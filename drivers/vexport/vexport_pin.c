@@ -26,12 +26,22 @@
  * Within pin nobody can tell one kind from the other. Therefore every pin
  * counts at first, and a successful map takes it back. Unmap changes nothing:
  * the unpin that follows it in the same section would only undo that.
+ *
+ * Whoever may open a render node can make an importer pin, so what is pinned is
+ * limited. A pin that a map takes back is not counted for that, not even for a
+ * moment: somebody else's would fail for it.
  */
+
+/* The core pins on behalf of this importer, and that does not hold the buffer. */
+static bool pins_are_implicit(struct vexport_attachment *att)
+{
+	return VSHARE_IMPLICIT_PIN && att->dynamic &&
+	       att->bo->create_flags & DRM_VEXPORT_GEM_MOVING;
+}
 
 static unsigned int hard_pins(struct vexport_attachment *att)
 {
-	if (VSHARE_IMPLICIT_PIN && att->dynamic &&
-	    att->bo->create_flags & DRM_VEXPORT_GEM_MOVING)
+	if (pins_are_implicit(att))
 		return att->pins > att->maps ? att->pins - att->maps : 0;
 	return att->pins;
 }
@@ -39,7 +49,6 @@ static unsigned int hard_pins(struct vexport_attachment *att)
 /* Let TTM know. */
 static void sync_locked(struct vexport_bo *bo)
 {
-	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	bool pinned = bo->hard_pins;
 
 	dma_resv_assert_held(bo->base.base.resv);
@@ -47,13 +56,10 @@ static void sync_locked(struct vexport_bo *bo)
 	if (pinned == bo->pinned)
 		return;
 	bo->pinned = pinned;
-	if (pinned) {
+	if (pinned)
 		ttm_bo_pin(&bo->base);
-		atomic64_add(bo->base.base.size, &vdev->stats.pinned);
-	} else {
+	else
 		ttm_bo_unpin(&bo->base);
-		atomic64_sub(bo->base.base.size, &vdev->stats.pinned);
-	}
 	/*
 	 * 6.12 moves the resource between the list of what may be evicted and
 	 * the list of what is pinned only here. The dma-buf core drops the
@@ -61,6 +67,21 @@ static void sync_locked(struct vexport_bo *bo)
 	 * evicted again.
 	 */
 	ttm_bo_move_to_lru_tail_unlocked(&bo->base);
+}
+
+static void account_locked(struct vexport_bo *bo)
+{
+	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	if (bo->pinned == bo->accounted)
+		return;
+	bo->accounted = bo->pinned;
+	if (bo->pinned)
+		atomic64_add(bo->base.base.size, &vdev->stats.pinned);
+	else
+		atomic64_sub(bo->base.base.size, &vdev->stats.pinned);
 }
 
 static void update_locked(struct vexport_attachment *att)
@@ -84,6 +105,7 @@ void vexport_pin_add_locked(struct vexport_bo *bo)
 
 	bo->hard_pins++;
 	sync_locked(bo);
+	account_locked(bo);
 }
 
 /**
@@ -96,17 +118,18 @@ void vexport_pin_remove_locked(struct vexport_bo *bo)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	if (WARN_ON(!bo->hard_pins))
+	if (WARN_ON_ONCE(!bo->hard_pins))
 		return;
 	bo->hard_pins--;
 	sync_locked(bo);
+	account_locked(bo);
 }
 
 static bool over_limit(struct vexport_bo *bo)
 {
 	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 
-	return !bo->pinned &&
+	return !bo->accounted &&
 	       atomic64_read(&vdev->stats.pinned) + bo->base.base.size > vdev->pin_limit;
 }
 
@@ -114,24 +137,48 @@ static bool over_limit(struct vexport_bo *bo)
  * vexport_pin_attachment_locked - an importer, or the core for it, pins
  * @att: attachment; the buffer is where the importer can reach it
  *
- * Static importers pin for as long as they are attached, and anybody who may
- * open a render node can make one attach: they are limited. Others pin for
- * reasons of the kernel's own, and some ignore the answer.
- *
  * Locks: the reservation is held.
  *
- * Return: 0, -ENOMEM if more would be pinned than is allowed.
+ * Return: 0, -ENOMEM if more would be pinned than is allowed. The latter does
+ * not happen if the pin may be the core's, which a map takes back.
  */
 int vexport_pin_attachment_locked(struct vexport_attachment *att)
 {
 	dma_resv_assert_held(att->bo->base.base.resv);
 
-	if (!att->dynamic && over_limit(att->bo))
+	if (!pins_are_implicit(att) && over_limit(att->bo))
 		return -ENOMEM;
 
 	att->pins++;
 	update_locked(att);
+	if (!pins_are_implicit(att))
+		account_locked(att->bo);
 	return 0;
+}
+
+/**
+ * vexport_pin_failed_locked - an importer was refused a pin
+ * @att: attachment
+ *
+ * amdgpu does not look at the answer, and undoes later what it never had. That
+ * must not undo a pin of somebody else's.
+ *
+ * Locks: the reservation is held.
+ */
+void vexport_pin_failed_locked(struct vexport_attachment *att)
+{
+	dma_resv_assert_held(att->bo->base.base.resv);
+
+	if (att->dynamic)
+		att->owed++;
+}
+
+/* More unpins than pins: a buffer that is mapped needs the core's own pins. */
+static bool unpin_is_surplus(struct vexport_attachment *att)
+{
+	if (pins_are_implicit(att))
+		return att->pins <= att->maps;
+	return !att->pins;
 }
 
 /**
@@ -144,10 +191,15 @@ void vexport_pin_unpin_attachment_locked(struct vexport_attachment *att)
 {
 	dma_resv_assert_held(att->bo->base.base.resv);
 
-	if (WARN_ON(!att->pins))
+	if (att->owed && unpin_is_surplus(att)) {
+		att->owed--;
+		return;
+	}
+	if (WARN_ON_ONCE(!att->pins))
 		return;
 	att->pins--;
 	update_locked(att);
+	account_locked(att->bo);
 }
 
 /**
@@ -161,4 +213,5 @@ void vexport_pin_mapped_locked(struct vexport_attachment *att)
 	dma_resv_assert_held(att->bo->base.base.resv);
 
 	update_locked(att);
+	account_locked(att->bo);
 }

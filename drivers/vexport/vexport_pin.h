@@ -22,12 +22,15 @@ struct vexport_attachment {
 	unsigned int maps;
 	/** @hard: What the attachment adds to &vexport_bo.hard_pins. */
 	unsigned int hard;
+	/** @owed: Calls of pin that failed; an importer may unpin all the same. */
+	unsigned int owed;
 };
 
 void vexport_pin_add_locked(struct vexport_bo *bo);
 void vexport_pin_remove_locked(struct vexport_bo *bo);
 int vexport_pin_attachment_locked(struct vexport_attachment *att);
 void vexport_pin_unpin_attachment_locked(struct vexport_attachment *att);
+void vexport_pin_failed_locked(struct vexport_attachment *att);
 void vexport_pin_mapped_locked(struct vexport_attachment *att);
 
 #endif /* _VEXPORT_PIN_H_ */

@@ -24,6 +24,11 @@
 
 #define WORDS_PER_PAGE	(PAGE_SIZE / sizeof(struct drm_vexport_stale_word))
 
+static u64 storage_bytes(struct vexport_storage *storage)
+{
+	return (u64)storage->npages << PAGE_SHIFT;
+}
+
 static struct drm_vexport_stale_word stale_word(struct vexport_storage *storage, u32 index)
 {
 	return (struct drm_vexport_stale_word){
@@ -66,21 +71,57 @@ static u64 check_page(struct vexport_storage *storage, unsigned long i)
  * @bo: the buffer
  * @storage: where it was until now
  *
- * Call before the storage's content is copied away, so that the copy knows
- * whether to fill it with the pattern afterwards. Does nothing if no importer
- * has the storage mapped: the last reference then frees it. Nor if it was
- * added before, by a swapout that then did not happen.
+ * Nothing to watch if no importer has the storage mapped: the last reference
+ * then frees it. It may be on the list already, if a swapout was begun that then
+ * did not happen.
  *
  * Locks: the reservation is held.
+ *
+ * Return: true if the storage is to be filled with the pattern once its content
+ * has been copied away.
  */
-void vexport_quarantine_add_locked(struct vexport_bo *bo, struct vexport_storage *storage)
+bool vexport_quarantine_add_locked(struct vexport_bo *bo, struct vexport_storage *storage)
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	if (!storage->maps || !list_empty(&storage->left))
-		return;
+	if (!storage->maps)
+		return false;
 	storage->generation = bo->generation;
-	list_add_tail(&storage->left, &bo->left);
+	if (list_empty(&storage->left)) {
+		list_add_tail(&storage->left, &bo->left);
+		atomic64_add(storage_bytes(storage), &storage->vdev->stats.quarantined);
+	}
+	return true;
+}
+
+/**
+ * vexport_quarantine_has_room_locked - may a buffer leave its storage?
+ * @bo: the buffer
+ * @storage: where it is
+ *
+ * Storage under watch is memory that its importers pin. They are limited as
+ * other pinning is, or a client with many imports of one buffer, each mapped
+ * at another time, would hold as many copies of it.
+ *
+ * Locks: the reservation is held.
+ *
+ * Return: true if it may.
+ */
+bool vexport_quarantine_has_room_locked(struct vexport_bo *bo, struct vexport_storage *storage)
+{
+	struct vexport_device *vdev = storage->vdev;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	return !storage->maps ||
+	       atomic64_read(&vdev->stats.quarantined) + storage_bytes(storage) <=
+	       vdev->pin_limit;
+}
+
+static void storage_unwatch(struct vexport_storage *storage)
+{
+	list_del_init(&storage->left);
+	atomic64_sub(storage_bytes(storage), &storage->vdev->stats.quarantined);
 }
 
 /**
@@ -160,7 +201,7 @@ void vexport_quarantine_check_locked(struct vexport_bo *bo)
 }
 
 /**
- * vexport_quarantine_remove_locked - the last sg table of storage is gone
+ * vexport_quarantine_remove_locked - the last sg table of storage goes
  * @bo: the buffer that lived there, or lives there
  * @storage: the storage
  *
@@ -176,7 +217,7 @@ void vexport_quarantine_remove_locked(struct vexport_bo *bo, struct vexport_stor
 	if (list_empty(&storage->left))
 		return;
 	report_stale(bo, check_storage(storage));
-	list_del_init(&storage->left);
+	storage_unwatch(storage);
 }
 
 /**
@@ -190,7 +231,8 @@ void vexport_quarantine_cancel_locked(struct vexport_bo *bo, struct vexport_stor
 {
 	dma_resv_assert_held(bo->base.base.resv);
 
-	list_del_init(&storage->left);
+	if (!list_empty(&storage->left))
+		storage_unwatch(storage);
 	storage->patterned = false;
 }
 
@@ -204,12 +246,16 @@ void vexport_quarantine_cancel_locked(struct vexport_bo *bo, struct vexport_stor
  */
 u64 vexport_quarantine_bytes_locked(struct vexport_bo *bo)
 {
+	struct vexport_storage *home = vexport_bo_storage_locked(bo);
 	struct vexport_storage *storage;
 	u64 bytes = 0;
 
 	dma_resv_assert_held(bo->base.base.resv);
 
-	list_for_each_entry(storage, &bo->left, left)
-		bytes += (u64)storage->npages << PAGE_SHIFT;
+	/* It has not left home if a swapout failed after it had begun. */
+	list_for_each_entry(storage, &bo->left, left) {
+		if (storage != home)
+			bytes += storage_bytes(storage);
+	}
 	return bytes;
 }

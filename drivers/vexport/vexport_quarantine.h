@@ -7,7 +7,8 @@
 struct vexport_bo;
 struct vexport_storage;
 
-void vexport_quarantine_add_locked(struct vexport_bo *bo, struct vexport_storage *storage);
+bool vexport_quarantine_add_locked(struct vexport_bo *bo, struct vexport_storage *storage);
+bool vexport_quarantine_has_room_locked(struct vexport_bo *bo, struct vexport_storage *storage);
 void vexport_quarantine_fill(struct vexport_storage *storage);
 void vexport_quarantine_check_locked(struct vexport_bo *bo);
 void vexport_quarantine_cancel_locked(struct vexport_bo *bo, struct vexport_storage *storage);

@@ -126,10 +126,10 @@ static void storage_release(struct kref *ref)
 	struct vexport_storage *storage = container_of(ref, struct vexport_storage, ref);
 
 	WARN_ON(storage->maps || !list_empty(&storage->left));
-	if (storage->in_vram)
-		vexport_vram_free(&storage->vdev->vram, &storage->blocks);
-	else
+	if (!storage->in_vram)
 		free_system_pages(storage);
+	else if (!list_empty(&storage->blocks))
+		vexport_vram_free(&storage->vdev->vram, &storage->blocks);
 	storage_free(storage);
 }
 
@@ -149,7 +149,7 @@ struct vexport_storage *vexport_storage_get(struct vexport_storage *storage)
  * vexport_storage_put - drop a reference
  * @storage: storage, may be NULL
  *
- * Gives the pages back with the last one. May sleep; takes &vexport_vram.lock.
+ * Gives the pages back with the last one. May sleep, and take &vexport_vram.lock.
  */
 void vexport_storage_put(struct vexport_storage *storage)
 {
@@ -158,21 +158,40 @@ void vexport_storage_put(struct vexport_storage *storage)
 }
 
 /**
+ * vexport_storage_unmapped - an importer has given an sg table back
+ * @storage: the storage it named; all that is to be done with the pages is done
+ *
+ * Locks: the reservation is held.
+ */
+void vexport_storage_unmapped(struct vexport_storage *storage)
+{
+	/* Pairs with the acquire in vexport_storage_leave_vram(). */
+	smp_store_release(&storage->maps, storage->maps - 1);
+}
+
+/**
  * vexport_storage_leave_vram - the buffer gives its share of VRAM up
- * @storage: storage in VRAM, of which the caller holds a reference
+ * @storage: storage in VRAM, of which the caller holds a reference; all fences
+ *	of the buffer that were there when it left have signalled
  *
- * An importer may keep an old sg table for as long as it likes before it looks
- * at the buffer again. If it does, it keeps the pages, but not their place: the
- * VRAM gets others. Otherwise idle importers would fill it up with storage that
- * no eviction can free.
+ * Copies to and from here are over, even if the worker has not yet dropped its
+ * references: the place is free at once, or the next allocation would evict
+ * somebody for nothing.
  *
- * Without memory for the others the place stays taken until the unmap.
+ * Only an importer may still reach the pages: it may keep an old sg table for as
+ * long as it likes before it looks at the buffer again. Then it keeps the pages,
+ * but not their place: the VRAM gets others. Otherwise idle importers would fill
+ * it up with storage that no eviction can free. Without memory for the others
+ * the place stays taken until the unmap.
  */
 void vexport_storage_leave_vram(struct vexport_storage *storage)
 {
-	/* An unmap at the same time is no harm: a replacement too many. */
-	if (READ_ONCE(storage->maps) &&
-	    !vexport_vram_replace(&storage->vdev->vram, &storage->blocks))
+	struct vexport_vram *vram = &storage->vdev->vram;
+
+	/* Pairs with the release in vexport_storage_unmapped(). */
+	if (!smp_load_acquire(&storage->maps))
+		vexport_vram_free(vram, &storage->blocks);
+	else if (!vexport_vram_replace(vram, &storage->blocks))
 		storage->in_vram = false;
 }
 

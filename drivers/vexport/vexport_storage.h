@@ -32,7 +32,10 @@ struct vexport_storage {
 	/** @in_vram: The pages belong to the VRAM. */
 	bool in_vram;
 
-	/** @maps: Sg tables made of it that importers hold. Protected by the reservation. */
+	/**
+	 * @maps: Sg tables made of it that importers hold. Written with the
+	 * reservation held. Storage that was left can only lose some.
+	 */
 	unsigned int maps;
 	/** @left: Entry in &vexport_bo.left once the buffer is gone and importers are not. */
 	struct list_head left;
@@ -52,6 +55,7 @@ struct vexport_storage *vexport_storage_alloc_vram(struct vexport_device *vdev,
 						   unsigned long npages);
 struct vexport_storage *vexport_storage_get(struct vexport_storage *storage);
 void vexport_storage_put(struct vexport_storage *storage);
+void vexport_storage_unmapped(struct vexport_storage *storage);
 void vexport_storage_leave_vram(struct vexport_storage *storage);
 void vexport_storage_clear(struct vexport_storage *storage);
 void vexport_storage_copy(struct vexport_storage *dst, struct vexport_storage *src);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 
-#include <linux/highmem.h>
+#include <linux/mm.h>
 #include <linux/slab.h>
 
 #include <drm/drm_managed.h>
@@ -153,34 +153,6 @@ static unsigned long vexport_io_mem_pfn(struct ttm_buffer_object *bo, unsigned l
 	return page_to_pfn(storage->pages[page_offset]);
 }
 
-/* ptrace and /proc/PID/mem, which do not go through the page tables. */
-static int vexport_access_memory(struct ttm_buffer_object *bo, unsigned long offset, void *buf,
-				 int len, int write)
-{
-	struct vexport_storage *storage = to_vexport_vram_resource(bo->resource)->storage;
-	int done, n;
-	long ret;
-
-	dma_resv_assert_held(bo->base.resv);
-
-	/* The copy into these pages may be pending. */
-	ret = dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_KERNEL, true,
-				    MAX_SCHEDULE_TIMEOUT);
-	if (ret < 0)
-		return ret;
-
-	for (done = 0; done < len; done += n, offset += n) {
-		struct page *page = storage->pages[offset >> PAGE_SHIFT];
-
-		n = min_t(int, len - done, PAGE_SIZE - offset_in_page(offset));
-		if (write)
-			memcpy_to_page(page, offset_in_page(offset), buf + done, n);
-		else
-			memcpy_from_page(buf + done, page, offset_in_page(offset), n);
-	}
-	return len;
-}
-
 static const struct ttm_device_funcs vexport_ttm_funcs = {
 	.ttm_tt_create = vexport_tt_create,
 	.ttm_tt_populate = vexport_tt_populate,
@@ -192,7 +164,6 @@ static const struct ttm_device_funcs vexport_ttm_funcs = {
 	.swap_notify = vexport_swap_notify,
 	.io_mem_reserve = vexport_io_mem_reserve,
 	.io_mem_pfn = vexport_io_mem_pfn,
-	.access_memory = vexport_access_memory,
 };
 
 static void ttm_fini(struct drm_device *drm, void *data)

@@ -228,10 +228,15 @@ static void vram_fini(struct drm_device *drm, void *data)
 	struct vexport_device *vdev = to_vexport_device(drm);
 	struct vexport_vram *vram = data;
 
-	/* TTM frees what was busy from a worker; after that the VRAM must be whole. */
-	flush_workqueue(vdev->ttm.wq);
-	drm_WARN_ON(drm, vexport_vram_used(vram));
+	/*
+	 * TTM frees what was busy from a worker, which may queue more of the
+	 * kind; a copy drops its references last. Then the VRAM must be whole.
+	 */
+	drain_workqueue(vdev->ttm.wq);
+	flush_workqueue(vdev->copy_wq);
 	ttm_resource_manager_set_used(&vram->manager, false);
+	ttm_resource_manager_evict_all(&vdev->ttm, &vram->manager);
+	drm_WARN_ON(drm, vexport_vram_used(vram));
 	ttm_resource_manager_cleanup(&vram->manager);
 	ttm_set_driver_manager(&vdev->ttm, TTM_PL_VRAM, NULL);
 	gpu_buddy_fini(&vram->mm);
@@ -241,7 +246,7 @@ static void vram_fini(struct drm_device *drm, void *data)
 
 /**
  * vexport_vram_init - allocate the VRAM and register its manager with TTM
- * @vdev: device, &vexport_device.ttm initialised
+ * @vdev: device, with its TTM and its copy engine
  * @size: bytes, a multiple of the page size, not zero
  *
  * Undone when the device is released.

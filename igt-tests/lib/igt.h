@@ -24,7 +24,6 @@
 #include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/types.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <xf86drm.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include <sys/ioctl.h>
+#include <time.h>
 
 #include "igt.h"
 #include "igt_syncobj.h"

@@ -81,8 +81,9 @@ enum drm_vexport_placement {
 /**
  * struct drm_vexport_info - device facts and counters
  *
- * The counters are since load. The gauges (@buffers and what follows) are
- * back to zero when nothing is left; tests check for leaks with them.
+ * The counters are since load. The gauges (@vram_used, @buffers and what follows)
+ * are back to zero soon after the last buffer is gone, which may have to wait
+ * for its fences; tests check for leaks with them.
  */
 struct drm_vexport_info {
 	/** @flags: Input: must be zero. */
@@ -103,7 +104,7 @@ struct drm_vexport_info {
 	/** @evictions: Output: moves that were made to free memory. */
 	__u64 evictions;
 
-	/** @notifies: Output: invalidations sent, one per dma-buf and move. */
+	/** @notifies: Output: invalidations sent, one per dma-buf and attempt to move. */
 	__u64 notifies;
 
 	/** @stale_words: Output: 64-bit words written to storage that a buffer had left. */
@@ -145,8 +146,8 @@ struct drm_vexport_info {
  *
  * The memory is zeroed.
  *
- * Errors: -EINVAL for size zero, a size that overflows, an unknown placement
- * or flag; -ENOMEM if there is no room, or could never be.
+ * Errors: -EINVAL for size zero, a size that overflows, an unknown placement,
+ * flag or pad; -ENOMEM if there is no room, or could never be; -ERESTARTSYS.
  */
 struct drm_vexport_gem_create {
 	/** @size: Input: size wanted. Output: size rounded up to whole pages. */
@@ -190,7 +191,7 @@ struct drm_vexport_gem_mmap_offset {
  * stale write. Counters are since the buffer's creation.
  *
  * Errors: -EBADF for a bad descriptor; -EINVAL for a descriptor that is not a
- * dma-buf of this device, an unknown flag or a pad.
+ * dma-buf of this device or an unknown flag; -ERESTARTSYS.
  */
 struct drm_vexport_bo_query {
 	/** @fd: Input: dma-buf file descriptor. */
@@ -220,7 +221,7 @@ struct drm_vexport_bo_query {
 	/** @maps: Output: sg tables that importers hold. */
 	__u32 maps;
 
-	/** @generation: Output: moves so far; the name of the present storage. */
+	/** @generation: Output: moves so far. */
 	__u64 generation;
 
 	/** @moves_busy: Output: moves that found an importer's fence pending. */
@@ -229,7 +230,7 @@ struct drm_vexport_bo_query {
 	/** @evictions: Output: moves that were made to free memory. */
 	__u64 evictions;
 
-	/** @notifies: Output: invalidations sent, one per dma-buf and move. */
+	/** @notifies: Output: invalidations sent, one per dma-buf and attempt to move. */
 	__u64 notifies;
 
 	/** @stale_moves: Output: moves after which, before the next, a stale write was seen. */
@@ -289,7 +290,8 @@ struct drm_vexport_stale_word {
  *
  * Errors: -EBADF for a bad descriptor; -EINVAL for a descriptor that is not a
  * dma-buf of this device, an unknown placement, flag or pad; -EBUSY if the
- * buffer is pinned; -ENOMEM if the target has no room; -ERESTARTSYS.
+ * buffer is pinned; -ENOMEM if the target has no room, or if importers hold too
+ * much of what was left before; -ERESTARTSYS.
  */
 struct drm_vexport_bo_move {
 	/** @fd: Input: dma-buf file descriptor. */
