@@ -3,6 +3,7 @@
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -50,11 +51,16 @@ static const char *copy_get_timeline_name(struct dma_fence *fence)
 	return "copy";
 }
 
+static void copy_fence_free(struct rcu_head *rcu)
+{
+	kfree(container_of(rcu, struct vexport_copy, base.rcu));
+	/* Unloading may begin now. It waits for us in rcu_barrier(). */
+	module_put(THIS_MODULE);
+}
+
 static void copy_fence_release(struct dma_fence *fence)
 {
-	dma_fence_free(fence);
-	/* Last: this may be what unload has been waiting for. */
-	module_put(THIS_MODULE);
+	call_rcu(&fence->rcu, copy_fence_free);
 }
 
 static const struct dma_fence_ops copy_fence_ops = {

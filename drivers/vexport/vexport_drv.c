@@ -6,6 +6,7 @@
 #include <linux/mod_devicetable.h>
 #include <linux/module.h>
 #include <linux/platform_device.h>
+#include <linux/rcupdate.h>
 #include <linux/sizes.h>
 
 #include <drm/drm_drv.h>
@@ -165,6 +166,7 @@ static struct platform_driver vexport_platform_driver = {
 	.id_table = vexport_ids,
 	.driver = {
 		.name = "vexport",
+		.probe_type = PROBE_FORCE_SYNCHRONOUS,
 	},
 };
 
@@ -189,6 +191,12 @@ static int register_devices(void)
 			return PTR_ERR(pdev);
 		}
 		platform_devices[i] = pdev;
+
+		/* A module without a device would only puzzle its user. */
+		if (!device_is_bound(&pdev->dev)) {
+			unregister_devices();
+			return -ENODEV;
+		}
 	}
 	return 0;
 }
@@ -216,6 +224,8 @@ static void __exit vexport_exit(void)
 {
 	unregister_devices();
 	platform_driver_unregister(&vexport_platform_driver);
+	/* Fences drop the module, and return to it, in an RCU callback. */
+	rcu_barrier();
 }
 
 module_init(vexport_init);

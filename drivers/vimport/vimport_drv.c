@@ -13,6 +13,7 @@
 #include <linux/iommu.h>
 #include <linux/module.h>
 #include <linux/panic.h>
+#include <linux/mod_devicetable.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
 
@@ -24,7 +25,7 @@
 #include "vimport_pt.h"
 #include "vimport_vm.h"
 
-#define MAX_GPUS	16
+#define MAX_GPUS	8
 
 static unsigned int gpus = 2;
 module_param(gpus, uint, 0444);
@@ -215,7 +216,7 @@ static int vimport_probe(struct platform_device *pdev)
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 
-	vdev->gpu = pdev->id;
+	vdev->gpu = platform_get_device_id(pdev)->driver_data;
 	platform_set_drvdata(pdev, vdev);
 
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -245,9 +246,20 @@ static void vimport_remove(struct platform_device *pdev)
 	vimport_engine_fini(vdev);
 }
 
+/*
+ * A name for each GPU, because libdrm takes platform devices of one name for one
+ * device: drmGetDevices2() would show only the first.
+ */
+static const struct platform_device_id vimport_ids[MAX_GPUS + 1] = {
+	{ "vimport0", 0 }, { "vimport1", 1 }, { "vimport2", 2 }, { "vimport3", 3 },
+	{ "vimport4", 4 }, { "vimport5", 5 }, { "vimport6", 6 }, { "vimport7", 7 },
+	{}
+};
+
 static struct platform_driver vimport_platform_driver = {
 	.probe = vimport_probe,
 	.remove = vimport_remove,
+	.id_table = vimport_ids,
 	.driver = {
 		.name = "vimport",
 		/* Module references keep the devices, so only unloading unbinds. */
@@ -285,7 +297,8 @@ static int __init vimport_init(void)
 	for (i = 0; i < gpus; i++) {
 		struct platform_device *pdev;
 
-		pdev = platform_device_register_simple("vimport", i, NULL, 0);
+		pdev = platform_device_register_simple(vimport_ids[i].name, PLATFORM_DEVID_NONE,
+						       NULL, 0);
 		if (IS_ERR(pdev)) {
 			ret = PTR_ERR(pdev);
 			goto err_remove_devices;

@@ -60,7 +60,7 @@ enum drm_vimport_ioctl_id {
  * struct drm_vimport_info - device facts and counters
  *
  * The counters are since load. The gauges (@vms and what follows) are back to
- * zero when nothing is left; tests check for leaks with them.
+ * zero soon after nothing is left; tests check for leaks with them.
  */
 struct drm_vimport_info {
 	/** @flags: Input: must be zero. */
@@ -78,7 +78,7 @@ struct drm_vimport_info {
 	/** @max_job_ns: Output: DELAY time that one job may hold. */
 	__u64 max_job_ns;
 
-	/** @max_job_bytes: Output: bytes that the commands of one job may touch. */
+	/** @max_job_bytes: Output: sum of the sizes that the commands of one job may have. */
 	__u64 max_job_bytes;
 
 	/** @jobs: Output: jobs completed. */
@@ -93,7 +93,7 @@ struct drm_vimport_info {
 	/** @invalidations: Output: invalidate callbacks received. */
 	__u64 invalidations;
 
-	/** @revalidations: Output: times that a buffer was mapped anew for a job. */
+	/** @revalidations: Output: times that a buffer had to be mapped for a job. */
 	__u64 revalidations;
 
 	/** @tlb_flushes: Output: TLB flushes. */
@@ -166,7 +166,7 @@ enum drm_vimport_vm_bind_op {
  * struct drm_vimport_vm_bind - map or unmap a range of an address space
  *
  * @va, @offset and @size are multiples of 4096. MAP takes effect at the next
- * job. UNMAP waits until the address space is idle; @handle, @flags and
+ * job; the first MAP of a buffer also asks its exporter where it is. UNMAP waits until the address space is idle; @handle, @flags and
  * @offset must be zero then.
  *
  * Errors: -ENOENT for an unknown @vm_id or @handle, or an UNMAP of a range that
@@ -212,7 +212,8 @@ struct drm_vimport_vm_bind {
  * attachment of its own. The import is dynamic: the buffer may move.
  *
  * Errors: -EBADF for a bad descriptor; -EINVAL for a descriptor that is not a
- * dma-buf, an unknown flag or a pad.
+ * dma-buf or not of whole pages, an unknown flag or a pad; and what the exporter
+ * says when it is asked to attach.
  */
 struct drm_vimport_import {
 	/** @fd: Input: dma-buf file descriptor. */
@@ -337,11 +338,13 @@ struct drm_vimport_sync {
  * to a read-only one, stops there; its fence carries -EFAULT.
  *
  * Errors: -ENOENT for an unknown @vm_id or syncobj; -EINVAL for an unknown
- * flag, op or pad, no commands, misaligned, zero or overflowing ranges, an
- * unused member that is not zero, or an in-sync without a fence; -E2BIG for
+ * flag, op or pad, no commands, misaligned, zero or overflowing ranges, a COPY
+ * onto itself, an unused member that is not zero, an in-sync without a fence, or
+ * more than 64 syncs; -E2BIG for
  * more than max_cmds commands, max_job_bytes or max_job_ns; -EAGAIN if the
- * address space has more than two seconds of work outstanding; -EFAULT for bad
- * pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is
+ * address space has more than two seconds of work outstanding (libdrm's
+ * drmIoctl() tries again until it has not); -EBUSY if an exporter does not stop
+ * moving what it is asked to map; -EFAULT for bad pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is
  * asked to map.
  */
 struct drm_vimport_exec {
