@@ -38,10 +38,10 @@ demo: deps ## Show a moving buffer in a virtual machine [LANE=stock]
 	@$(MAKE) --no-print-directory -s all
 	@scripts/vm --lane '$(LANE)' -- /usr/lib/vshare/demo
 
-test: deps ## Run all tests in a virtual machine [TESTS='dmabuf_*'] [LANE=stock]
+test: deps ## Run all tests in a virtual machine [TESTS='dmabuf_*'] [LANE=stock] [JOBS=2]
 	@echo 'Building ...'
 	@$(MAKE) --no-print-directory -s all
-	@scripts/test --lane '$(LANE)' $(if $(TESTS),-- '$(TESTS)')
+	@scripts/test --lane '$(LANE)' $(if $(JOBS),--jobs '$(JOBS)') $(if $(TESTS),-- '$(TESTS)')
 
 check: deps ## Check the sources: W=1, sparse, checkpatch, kernel-doc, shellcheck and more
 	@scripts/check

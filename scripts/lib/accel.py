@@ -36,7 +36,7 @@ def probe(lane, accelerator="kvm"):
         archive.close()
         image.flush()
         args = guest.base_arguments(lane.kernel, image.name, "quiet panic=-1")
-        args += guest.accelerator_arguments(accelerator, 1) + ["-m", "512M"]
+        args += guest.accelerator_arguments(accelerator) + ["-m", "512M"]
         try:
             run = subprocess.run(args, timeout=PROBE_LIMIT, check=False, stdin=subprocess.DEVNULL,
                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

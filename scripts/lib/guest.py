@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-import time
 
 from . import Error
 
@@ -30,10 +29,10 @@ GRACE = 30
 APPEND = "console=ttyS0 quiet panic=-1 oops=panic log_buf_len=4M printk.devkmsg=on"
 
 
-def accelerator_arguments(accelerator, smp):
+def accelerator_arguments(accelerator, smp=1, thread="single"):
     if accelerator == "tcg" and smp > 1:
         # Two TCG threads panic a kernel that patches its own text.
-        accelerator = "tcg,thread=single"
+        accelerator = f"tcg,thread={thread}"
     return ["-accel", accelerator, "-cpu", "max"]
 
 
@@ -65,7 +64,7 @@ class Guest:
         if not os.access(lane.kernel, os.R_OK):
             raise Error(f"kernel {lane.kernel} cannot be read; run scripts/deps, or give --kernel")
         args = base_arguments(lane.kernel, image, f"{APPEND} {lane.append} {append}")
-        args += accelerator_arguments(accelerator, lane.smp)
+        args += accelerator_arguments(accelerator, lane.smp, lane.thread)
         args += ["-smp", str(lane.smp), "-m", lane.memory,
                  # Without an ioeventfd a write to a port is over when the guest's
                  # write returns, so nothing is lost when the guest then exits.
@@ -162,8 +161,3 @@ def _read(path):
             return file.read()
     except FileNotFoundError:
         return b""
-
-
-def deadline(limit):
-    """When a guest whose command may take @limit seconds must have ended."""
-    return time.monotonic() + limit + GRACE

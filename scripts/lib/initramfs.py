@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -60,6 +61,13 @@ def mode_of(path):
     return 0o755 if os.access(path, os.X_OK) else 0o644
 
 
+def newest(*trees):
+    """When the last change to a file below @trees was."""
+    return max((os.path.getmtime(os.path.join(directory, file))
+                for tree in trees for directory, _, files in os.walk(tree) for file in files
+                if file.endswith((".c", ".h"))), default=0)
+
+
 def guest_path(path):
     """Where in the guest a host's path is, without links on the way."""
     first = path.strip("/").split("/")[0]
@@ -95,7 +103,14 @@ class Image:
     def tree(self):
         """Bring what the tree has built: modules, programs, libraries, tests."""
         built = os.path.join(BUILD, f"modules-{self.lane.release}", "drivers")
-        for path in sorted(glob.glob(os.path.join(built, "*", "*.ko"))):
+        modules = sorted(glob.glob(os.path.join(built, "*", "*.ko")))
+        if not modules:
+            print(f"vm: no modules are built for {self.lane.release}; make modules would do it "
+                  f"for lane {self.lane.name}", file=sys.stderr)
+        elif newest(os.path.join(ROOT, "drivers"), os.path.join(ROOT, "uapi")) > \
+                max(os.path.getmtime(path) for path in modules):
+            print("vm: the modules are older than their sources; run make", file=sys.stderr)
+        for path in modules:
             self.module(path)
         for path in glob.glob(os.path.join(BUILD, "bin", "*")):
             self.file(path, "/usr/bin/" + os.path.basename(path))

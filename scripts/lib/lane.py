@@ -16,6 +16,7 @@ class Lane:
     kernel: str
     modules: str
     smp: int
+    thread: str         # single or multi: may QEMU emulate CPUs in parallel?
     memory: str
     append: str
 
@@ -28,7 +29,7 @@ def load(name):
         raise Error(f"lane '{name}' cannot be used")
     facts = dict(line.split("=", 1) for line in run.stdout.splitlines())
     return Lane(name, facts["release"], facts["kernel"], facts["modules"],
-                int(facts["smp"]), facts["memory"], facts["append"])
+                int(facts["smp"]), facts["thread"], facts["memory"], facts["append"])
 
 
 def bzimage_release(path):

@@ -17,6 +17,7 @@ MUTANTS = os.path.join(TESTS, "mutants")
 IGT_FAILURE = 98
 
 # Done by scripts/guest/module-tests, each from "loaded and idle" back to it.
+UNLOAD = "/usr/lib/vshare/module-tests unload"
 MODULE_TESTS = ("reload-10", "busy-vexport", "busy-vimport", "busy-dmabuf")
 
 

@@ -85,7 +85,7 @@ static bool parse_options(int argc, char **argv, struct run *run)
 
 	run->cmd = argv + optind;
 	for (char **arg = run->cmd; *arg; arg++)
-		told |= strstr(*arg, FD_WORD) != NULL;
+		told |= !!strstr(*arg, FD_WORD);
 	if (!told)
 		complain(0, "no argument of %s holds " FD_WORD ": it would not know its buffer",
 			 run->cmd[0]);
