@@ -184,7 +184,8 @@ void __igt_abort(const char *domain, const char *file, const int line, const cha
 	do { \
 		type first__ = (n1), second__ = (n2); \
 		if (!(first__ cmp second__)) \
-			igt_fail_(#n1 " " #cmp " " #n2, "found " form ", compared with " form "\n", \
+			igt_fail_(#n1 " " #cmp " " #n2, \
+				  "found " form ", compared with " form "\n", \
 				  first__, second__); \
 	} while (0)
 

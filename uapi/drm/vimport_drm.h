@@ -166,8 +166,8 @@ enum drm_vimport_vm_bind_op {
  * struct drm_vimport_vm_bind - map or unmap a range of an address space
  *
  * @va, @offset and @size are multiples of 4096. MAP takes effect at the next
- * job; the first MAP of a buffer also asks its exporter where it is. UNMAP waits until the address space is idle; @handle, @flags and
- * @offset must be zero then.
+ * job; the first MAP of a buffer also asks its exporter where it is. UNMAP waits
+ * until the address space is idle; @handle, @flags and @offset must be zero then.
  *
  * Errors: -ENOENT for an unknown @vm_id or @handle, or an UNMAP of a range that
  * is not exactly one mapping; -EEXIST for a MAP that overlaps a mapping;
@@ -340,12 +340,12 @@ struct drm_vimport_sync {
  * Errors: -ENOENT for an unknown @vm_id or syncobj; -EINVAL for an unknown
  * flag, op or pad, no commands, misaligned, zero or overflowing ranges, a COPY
  * onto itself, an unused member that is not zero, an in-sync without a fence, or
- * more than 64 syncs; -E2BIG for
- * more than max_cmds commands, max_job_bytes or max_job_ns; -EAGAIN if the
- * address space has more than two seconds of work outstanding (libdrm's
- * drmIoctl() tries again until it has not); -EBUSY if an exporter does not stop
- * moving what it is asked to map; -EFAULT for bad pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is
- * asked to map.
+ * more than 64 syncs; -E2BIG for more than max_cmds commands, max_job_bytes or
+ * max_job_ns; -EAGAIN if the address space has more than two seconds of work
+ * outstanding (libdrm's drmIoctl() tries again until it has not); -EBUSY if an
+ * exporter does not stop moving what it is asked to map; -EFAULT for bad
+ * pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is asked to
+ * map.
  */
 struct drm_vimport_exec {
 	/** @vm_id: Input: the address space. */
