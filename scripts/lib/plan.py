@@ -20,6 +20,10 @@ IGT_FAILURE = 98
 UNLOAD = "/usr/lib/vshare/module-tests unload"
 MODULE_TESTS = ("reload-10", "busy-vexport", "busy-vimport", "busy-dmabuf")
 
+# The same of scripts/guest/vshare-tests.
+VSHARE_TESTS = ("run-heap", "run-fd", "run-status", "run-signal", "run-nothing", "run-stale",
+                "run-refused", "list", "errors")
+
 
 @dataclasses.dataclass
 class Item:
@@ -75,13 +79,15 @@ def subtests(command):
 
 
 def plain(patterns, limit):
-    """The IGT tests and the modules' own, on a correct importer."""
+    """The IGT tests and those of the modules and the command, on a correct importer."""
     group = Group("plain", shared=True)
     # First, because reloading takes longest, and then does not keep everybody waiting.
-    for name in MODULE_TESTS:
-        if selected(f"module@{name}", patterns):
-            group.items.append(Item(f"module@{name}", f"/usr/lib/vshare/module-tests {name}",
-                                    max(limit, 60), fresh_boot=True))
+    for about, names in (("module", MODULE_TESTS), ("vshare", VSHARE_TESTS)):
+        for name in names:
+            if selected(f"{about}@{name}", patterns):
+                group.items.append(Item(f"{about}@{name}",
+                                        f"/usr/lib/vshare/{about}-tests {name}",
+                                        max(limit, 60), fresh_boot=True))
     for binary in binaries():
         # Do not even list a test that no pattern can select.
         if patterns and not any(fnmatch.fnmatchcase(binary, p.split("@")[0]) for p in patterns):

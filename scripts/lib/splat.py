@@ -12,8 +12,8 @@ SPLAT = re.compile(r"""
     | possible\ circular\ locking | possible\ recursive\ locking | inconsistent\ lock\ state
     | suspicious\ RCU\ usage | bad\ unlock\ balance | held\ lock\ freed | lock\ held\ when
     | sleeping\ function\ called | scheduling\ while\ atomic
-    | DMA-API: | INFO:\ task\ .*\ blocked | soft\ lockup | self-detected\ stall
-    | kmemleak: | Memory\ manager\ not\ clean | still\ has\ .*\ allocated | swiotlb\ buffer\ is\ full
+    | DMA-API:\ (?!preallocated|debugging\ enabled) | INFO:\ task\ .*\ blocked | soft\ lockup | self-detected\ stall
+    | kmemleak:\ .*(?:suspected|disabled) | BUG\ kmalloc | Memory\ manager\ not\ clean | still\ has\ .*\ allocated | swiotlb\ buffer\ is\ full
     """, re.VERBOSE)
 
 # "<5>[    1.234567] text": the number is 8 * facility + level, and facility 0 is

@@ -22,7 +22,7 @@ static const struct verb verbs[] = {
 	  "move the buffer behind an inherited descriptor" },
 	{ "run", verb_run,
 	  "[--storm HZ] [--size BYTES] [--seed N] [--placement P] -- CMD [ARG|{fd}]...",
-	  "run a program with a buffer that keeps moving; exit with the verdict" },
+	  "run a program whose buffers keep moving; exit with the verdict" },
 	{ "demo", verb_demo, "[--seconds N | --moves N] [--size BYTES] [--seed N] [--json]",
 	  "move buffers while software GPUs write to them; count what is lost" },
 	{ "help", verb_help, "[VERB]",

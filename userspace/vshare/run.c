@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * vshare run: any program, with a buffer that keeps moving under it.
+ * vshare run: any program, with buffers that keep moving under it. Either it is
+ * given one, as {fd}, or it makes its own, which we find and adopt.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,15 +15,19 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "adopt.h"
 #include "cmd.h"
 #include "storm.h"
 
 #define FD_WORD		"{fd}"
 
+/* How often to look for new buffers. Those of a shorter life are not moved. */
+#define SCAN_PERIOD	(10 * NSEC_PER_MSEC)
+
 /* As timeout(1) and env(1) have it, so that they do not collide with CMD's own. */
 enum run_status {
 	RUN_STALE = 1,
-	RUN_NOTHING_MOVED = 77,
+	RUN_NOTHING_TESTED = 77,
 	RUN_TROUBLE = 125,
 	RUN_CANNOT_EXEC = 126,
 	RUN_NOT_FOUND = 127,
@@ -36,9 +41,12 @@ struct run {
 	uint32_t placement;
 	char **cmd;
 
-	int dev;
+	/* Whether CMD is given a buffer or makes its own; the one it is given. */
+	bool give;
+	int dmabuf;
+
 	struct storm storm;
-	struct storm_buffer buffer;
+	struct adopt adopt;
 
 	/* What the signals were before we blocked those that we wait for. */
 	sigset_t old_mask;
@@ -57,7 +65,7 @@ static bool parse_options(int argc, char **argv, struct run *run)
 		{ "placement", required_argument, NULL, 'p' },
 		{ 0 },
 	};
-	bool told = false, ok;
+	bool sized = false, ok;
 	int opt;
 
 	while ((opt = getopt_long(argc, argv, "+", options, NULL)) != -1) {
@@ -67,12 +75,14 @@ static bool parse_options(int argc, char **argv, struct run *run)
 			break;
 		case 'z':
 			ok = parse_size("--size", optarg, &run->size);
+			sized = true;
 			break;
 		case 'r':
 			ok = parse_number("--seed", optarg, 0, UINT64_MAX, &run->seed);
 			break;
 		case 'p':
 			ok = parse_placement("--placement", optarg, &run->placement);
+			sized = true;
 			break;
 		default:
 			ok = false;
@@ -85,11 +95,14 @@ static bool parse_options(int argc, char **argv, struct run *run)
 
 	run->cmd = argv + optind;
 	for (char **arg = run->cmd; *arg; arg++)
-		told |= !!strstr(*arg, FD_WORD);
-	if (!told)
-		complain(0, "no argument of %s holds " FD_WORD ": it would not know its buffer",
-			 run->cmd[0]);
-	return told;
+		run->give |= !!strstr(*arg, FD_WORD);
+	if (sized && !run->give) {
+		complain(0,
+			 "--size and --placement are for the buffer that an argument " FD_WORD
+			 " stands for, and %s has no such argument", run->cmd[0]);
+		return false;
+	}
+	return true;
 }
 
 /* Returns text with each {fd} replaced by the number of the descriptor. */
@@ -118,31 +131,23 @@ static char *insert_fd(const char *text, int fd)
 
 static int make_buffer(struct run *run)
 {
-	int dev = open_device("vexport", 0);
-	int fd, moved;
+	int fd, ret;
 
-	if (dev < 0)
-		return dev;
-	fd = vshare_vexport_alloc(dev, &run->size, run->placement, DRM_VEXPORT_GEM_MOVING);
+	fd = vshare_vexport_alloc(run->adopt.devs[0], &run->size, run->placement,
+				  DRM_VEXPORT_GEM_MOVING);
 	if (fd < 0) {
 		complain(fd, "cannot create a buffer of %" PRIu64 " bytes in %s", run->size,
 			 placement_name(run->placement));
-		close(dev);
 		return fd;
 	}
 
 	/* A parent that closed its standard streams must not make us give them away. */
-	moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	run->dmabuf = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	ret = run->dmabuf < 0 ? -errno : adopt_add(&run->adopt, run->dmabuf);
 	close(fd);
-	if (moved < 0) {
-		moved = -errno;
-		close(dev);
-		return moved;
-	}
-	run->dev = dev;
-	run->buffer = (struct storm_buffer) { .dmabuf = moved, .placement = run->placement };
-	storm_init(&run->storm, dev, run->seed);
-	return 0;
+	if (ret)
+		complain(ret, "cannot hold the buffer");
+	return ret;
 }
 
 static void block_signals(struct run *run)
@@ -160,21 +165,26 @@ static void block_signals(struct run *run)
 
 static int start_child(struct run *run)
 {
-	int error, fd = run->buffer.dmabuf;
+	int error, ret;
 
-	for (char **arg = run->cmd; *arg; arg++) {
-		*arg = insert_fd(*arg, fd);
+	for (char **arg = run->cmd; *arg && run->give; arg++) {
+		*arg = insert_fd(*arg, run->dmabuf);
 		if (!*arg)
 			return -ENOMEM;
 	}
 	run->child = fork();
 	if (run->child < 0)
 		return -errno;
-	if (run->child)
-		return 0;
+	if (run->child) {
+		ret = run->give ? 0 : adopt_follow(&run->adopt, run->child);
+		if (ret)
+			kill(run->child, SIGKILL);
+		return ret;
+	}
 
 	sigprocmask(SIG_SETMASK, &run->old_mask, NULL);
-	fcntl(fd, F_SETFD, 0);
+	if (run->give)
+		fcntl(run->dmabuf, F_SETFD, 0);
 	execvp(run->cmd[0], run->cmd);
 	error = errno;
 	complain(error, "cannot run %s", run->cmd[0]);
@@ -202,57 +212,95 @@ static bool wait_child(struct run *run, uint64_t deadline, int *status)
 	return false;
 }
 
-/* Moves the buffer until CMD has ended. Returns zero, or why it could not be moved. */
+/* Moves one of the buffers, if there is any. */
+static int move_one(struct run *run)
+{
+	struct adopt_buffer *buffer;
+	int ret;
+
+	if (!run->adopt.count)
+		return 0;
+	buffer = &run->adopt.buffers[storm_random(&run->storm, run->adopt.count)];
+	run->storm.dev = buffer->dev;
+	ret = storm_move(&run->storm, &buffer->storm);
+	if (ret)
+		complain(ret, "cannot move the buffer; stopping %s", run->cmd[0]);
+	return ret;
+}
+
+static int scan(struct run *run)
+{
+	int ret = adopt_scan(&run->adopt);
+
+	if (ret == -EPERM)
+		complain(ret,
+			 "may not take the buffers of %s: it has rights that vshare has not, or kernel.yama.ptrace_scope or a container forbids pidfd_getfd(2); run as root, or give it a buffer with "
+			 FD_WORD, run->cmd[0]);
+	else if (ret)
+		complain(ret, "cannot look for the buffers of %s; stopping it", run->cmd[0]);
+	return ret;
+}
+
+/* Moves buffers until CMD has ended. Returns zero, or why they could not be moved. */
 static int storm_until_exit(struct run *run, int *status)
 {
 	uint64_t period = NSEC_PER_SEC / run->hz;
-	uint64_t next = now_ns() + period;
+	uint64_t move_at = now_ns() + period;
+	uint64_t scan_at = run->give ? UINT64_MAX : 0;
 	int ret = 0;
 
-	while (!wait_child(run, next, status)) {
-		if (ret || now_ns() < next) {
-			next = ret ? now_ns() + NSEC_PER_SEC : next;
+	while (!wait_child(run, move_at < scan_at ? move_at : scan_at, status)) {
+		if (ret) {
+			/* It was told to stop. */
+			move_at = now_ns() + NSEC_PER_SEC;
+			scan_at = move_at;
 			continue;
 		}
-		ret = storm_move(&run->storm, &run->buffer);
-		if (ret) {
-			complain(ret, "cannot move the buffer; stopping %s", run->cmd[0]);
-			kill(run->child, SIGTERM);
+		if (now_ns() >= scan_at) {
+			ret = scan(run);
+			scan_at = now_ns() + SCAN_PERIOD;
 		}
+		if (!ret && now_ns() >= move_at) {
+			ret = move_one(run);
 
-		/* What a slow move has missed is not made up for by a burst. */
-		next += period;
-		if (next < now_ns())
-			next = now_ns();
+			/* What a slow move has missed is not made up for by a burst. */
+			move_at += period;
+			if (move_at < now_ns())
+				move_at = now_ns();
+		}
+		if (ret)
+			kill(run->child, SIGTERM);
 	}
 	return ret;
 }
 
-static void report(const struct run *run, const struct drm_vexport_bo_query *query,
-		   uint64_t elapsed)
+static void report(const struct run *run, const struct adopt_verdict *sum, uint64_t elapsed)
 {
-	fprintf(stderr, "vshare: %" PRIu64 " moves in %.1f s (seed %" PRIu64 ":",
-		storm_moves(&run->storm), (double)elapsed / NSEC_PER_SEC, run->seed);
+	fprintf(stderr, "vshare: %" PRIu64 " moves of %" PRIu64 " buffer%s in %.1f s (seed %" PRIu64
+		":", storm_moves(&run->storm), sum->buffers, sum->buffers == 1 ? "" : "s",
+		(double)elapsed / NSEC_PER_SEC, run->seed);
 	for (int kind = 0; kind < STORM_KINDS; kind++)
 		fprintf(stderr, " %s %" PRIu64, storm_kind_names[kind], run->storm.moves[kind]);
-	fprintf(stderr, ")\nvshare: %" PRIu64 " under a pending fence, %" PRIu64
-		" notifies, generation %" PRIu64 "\n", (uint64_t)query->moves_busy,
-		(uint64_t)query->notifies, (uint64_t)query->generation);
+	fprintf(stderr, ")\nvshare: %" PRIu64 " under a pending fence, %" PRIu64 " notifies\n",
+		sum->moves_busy, sum->notifies);
+	if (run->adopt.crowded)
+		fprintf(stderr, "vshare: %s had more than %d buffers: the others were left alone\n",
+			run->cmd[0], ADOPT_MAX_BUFFERS);
 	if (run->storm.refused_pinned)
 		fprintf(stderr, "vshare: %" PRIu64 " moves refused: an importer pins the buffer\n",
 			run->storm.refused_pinned);
 	if (run->storm.refused_full)
 		fprintf(stderr, "vshare: %" PRIu64 " moves refused: no room where it should go\n",
 			run->storm.refused_full);
-	if (query->stale_words)
+	if (sum->stale_words)
 		fprintf(stderr, "vshare: STALE WRITES: %" PRIu64 " words after %" PRIu64
 			" moves went to storage that the buffer had left\n",
-			(uint64_t)query->stale_words, (uint64_t)query->stale_moves);
+			sum->stale_words, sum->stale_moves);
 	else
 		fprintf(stderr, "vshare: no stale write\n");
 }
 
-static int verdict(const struct run *run, const struct drm_vexport_bo_query *query, int status)
+static int verdict(const struct run *run, const struct adopt_verdict *sum, int status)
 {
 	if (WIFSIGNALED(status)) {
 		complain(0, "%s was killed by signal %d (%s)", run->cmd[0], WTERMSIG(status),
@@ -263,13 +311,19 @@ static int verdict(const struct run *run, const struct drm_vexport_bo_query *que
 		complain(0, "%s exited with %d", run->cmd[0], WEXITSTATUS(status));
 		return WEXITSTATUS(status);
 	}
-	if (query->stale_words)
+	if (sum->stale_words)
 		return RUN_STALE;
+	if (!sum->buffers) {
+		complain(0,
+			 "nothing was tested: no buffer of vexport was seen in %s. Let it allocate from /dev/dma_heap/vexport and keep the descriptor open for some 10 ms, or take a buffer as its argument "
+			 FD_WORD "; of a script, run the program itself", run->cmd[0]);
+		return RUN_NOTHING_TESTED;
+	}
 	if (!storm_moves(&run->storm)) {
-		complain(0, "the buffer never moved while %s ran, so nothing was tested: %s",
-			 run->cmd[0], run->storm.refused_pinned ?
+		complain(0, "nothing was tested: no buffer moved while %s ran; %s", run->cmd[0],
+			 run->storm.refused_pinned ?
 			 "its importer pins" : "let it run longer, or raise --storm");
-		return RUN_NOTHING_MOVED;
+		return RUN_NOTHING_TESTED;
 	}
 	return EXIT_OK;
 }
@@ -281,7 +335,7 @@ int verb_run(int argc, char **argv)
 		.size = 64 << 10,
 		.placement = DRM_VEXPORT_PLACEMENT_VRAM,
 	};
-	struct drm_vexport_bo_query query;
+	struct adopt_verdict sum;
 	int ret, status = 0;
 	uint64_t started;
 
@@ -292,8 +346,9 @@ int verb_run(int argc, char **argv)
 		usage("run");
 		return RUN_TROUBLE;
 	}
-	if (make_buffer(&run))
+	if (adopt_init(&run.adopt) || (run.give && make_buffer(&run)))
 		return RUN_TROUBLE;
+	storm_init(&run.storm, run.adopt.devs[0], run.seed);
 
 	block_signals(&run);
 	started = now_ns();
@@ -305,11 +360,12 @@ int verb_run(int argc, char **argv)
 	ret = storm_until_exit(&run, &status);
 	if (ret)
 		return RUN_TROUBLE;
-	ret = vshare_vexport_query(run.dev, run.buffer.dmabuf, &query);
+	ret = adopt_verdict(&run.adopt, &sum);
 	if (ret) {
 		complain(ret, "cannot query the verdict");
 		return RUN_TROUBLE;
 	}
-	report(&run, &query, now_ns() - started);
-	return verdict(&run, &query, status);
+	if (sum.buffers)
+		report(&run, &sum, now_ns() - started);
+	return verdict(&run, &sum, status);
 }
