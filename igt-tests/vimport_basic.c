@@ -445,6 +445,15 @@ static void close_while_bound(struct vshare_session *s)
 	vexport_bo_fini(&b.bo);
 }
 
+static void misbehave_bad_members(struct vshare_session *s)
+{
+	struct drm_vimport_misbehave unknown = { .bugs = 1u << 31 };
+	struct drm_vimport_misbehave padded = { .pad = 1 };
+
+	vshare_refused(s, s->gpu[0], DRM_IOCTL_VIMPORT_MISBEHAVE, &unknown, EINVAL);
+	vshare_refused(s, s->gpu[0], DRM_IOCTL_VIMPORT_MISBEHAVE, &padded, EINVAL);
+}
+
 static void misbehave_needs_parameter(struct vshare_session *s)
 {
 	struct drm_vimport_misbehave args = { .bugs = DRM_VIMPORT_BUG_IGNORE_INVALIDATE };
@@ -494,6 +503,8 @@ static const struct vshare_subtest subtests[] = {
 	  unbind_bad_members },
 	{ "close-while-bound", "A mapping keeps its buffer, with or without a handle.",
 	  close_while_bound },
+	{ "misbehave-bad-members", "Unknown bugs and padding are refused, allowed or not.",
+	  misbehave_bad_members },
 	{ "misbehave-needs-parameter", "No one gets deliberate bugs that the administrator has "
 	  "not allowed.", misbehave_needs_parameter },
 };

@@ -16,6 +16,9 @@ IGT_TEST_DESCRIPTION("The order of jobs: within an address space, through syncob
 #define PAGE			4096ull
 #define DELAY_NS		(30 * NSEC_PER_MSEC)
 
+/* What the documentation of EXEC allows in one address space. */
+#define MAX_PENDING_JOBS	128
+
 /* For what must happen before the job is over, however slow this machine is. */
 #define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
 
@@ -251,6 +254,44 @@ static void too_much_work(struct vshare_session *s)
 	end(&t);
 }
 
+static void too_many_jobs(struct vshare_session *s)
+{
+	struct vimport_job delay = {}, first = {}, nothing = {};
+	unsigned int outstanding = 1;
+	uint32_t gates[4], gate = 0;
+	struct setup t;
+	int ret;
+
+	begin(&t, s, 1);
+	/* Other address spaces keep the engine busy for as long as it takes. */
+	vimport_job_delay(&delay, LONG_DELAY_NS);
+	for (unsigned int i = 0; i < 4 * ARRAY_SIZE(gates); i++) {
+		if (i % 4 == 0)
+			gates[i / 4] = vimport_vm_create(t.gpu[0].fd);
+		if (gate)
+			syncobj_destroy(t.gpu[0].fd, gate);
+		delay.sync_count = 0;
+		gate = vimport_submit(t.gpu[0].fd, gates[i / 4], &delay, 0);
+	}
+	vimport_job_delay(&first, 0);
+	vimport_job_sync(&first, gate, 0, 0);
+	igt_assert_eq(__vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &first, 0), 0);
+
+	vimport_job_delay(&nothing, 0);
+	while (!(ret = __vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &nothing, 0)))
+		igt_assert_lte(++outstanding, MAX_PENDING_JOBS);
+	igt_assert_eq(ret, -EAGAIN);
+	igt_assert_eq(outstanding, MAX_PENDING_JOBS);
+
+	/* Unbinding waits for all of them, and then there is room again. */
+	for (unsigned int i = 0; i < ARRAY_SIZE(gates); i++)
+		vimport_vm_destroy(t.gpu[0].fd, gates[i]);
+	vimport_vm_unmap(t.gpu[0].fd, t.gpu[0].vm, t.gpu[0].va, SIZE);
+	igt_assert_eq(__vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &nothing, 0), 0);
+	syncobj_destroy(t.gpu[0].fd, gate);
+	end(&t);
+}
+
 /* The fence of a job that must not run any more, as a file that outlives all. */
 static int submit_doomed(struct setup *t)
 {
@@ -361,6 +402,8 @@ static const struct vshare_subtest subtests[] = {
 	{ "unbind-waits", "A mapping stays until the jobs that may use it are over.",
 	  unbind_waits },
 	{ "too-much-work", "Outstanding work is bounded.", too_much_work },
+	{ "too-many-jobs", "Jobs are bounded, however little each of them does.",
+	  too_many_jobs },
 	{ "vm-destroy-cancels", "Destroying an address space ends its queued jobs soon.",
 	  vm_destroy_cancels },
 	{ "close-cancels", "Closing the file ends its queued jobs soon.", close_cancels },

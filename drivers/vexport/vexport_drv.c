@@ -97,8 +97,13 @@ static u64 pin_limit(void)
 
 static int vexport_probe(struct platform_device *pdev)
 {
+	const struct platform_device_id *id = platform_get_device_id(pdev);
 	struct vexport_device *vdev;
 	int ret;
+
+	/* Somebody else's device, forced on us through driver_override. */
+	if (!id)
+		return -ENODEV;
 
 	/* TTM would map VRAM decrypted, and the kernel's own mapping is not. */
 	if (cc_platform_has(CC_ATTR_MEM_ENCRYPT))
@@ -113,7 +118,7 @@ static int vexport_probe(struct platform_device *pdev)
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 
-	vdev->index = platform_get_device_id(pdev)->driver_data;
+	vdev->index = id->driver_data;
 	vdev->pin_limit = pin_limit();
 	platform_set_drvdata(pdev, vdev);
 

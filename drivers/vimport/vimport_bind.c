@@ -24,12 +24,14 @@
  * @vm: address space, idle, its lock held
  * @va: mapping, the dma_resv of its import held; freed
  *
- * May drop the last reference to the import but for the caller's.
+ * May drop all references to the import but for the caller's.
  */
 void vimport_bind_remove_locked(struct vimport_vm *vm, struct vimport_va *va)
 {
+	struct vimport_bo *bo = to_vimport_bo(va->base.gem.obj);
+
 	lockdep_assert_held(&vm->lock);
-	dma_resv_assert_held(va->base.gem.obj->resv);
+	dma_resv_assert_held(bo->base.resv);
 
 	mutex_lock(&vm->pt.lock);
 	list_del(&va->node);
@@ -38,9 +40,12 @@ void vimport_bind_remove_locked(struct vimport_vm *vm, struct vimport_va *va)
 	mutex_unlock(&vm->pt.lock);
 	vimport_pt_release(&vm->pt, va->base.va.addr, va->base.va.range);
 
+	vm->mappings--;
+	vm->mapped -= va->base.va.range;
 	drm_gpuva_unlink(&va->base);
 	drm_gpuva_remove(&va->base);
 	kfree(va);
+	vimport_bo_unmap_unused_locked(bo);
 }
 
 static int map(struct vimport_vm *vm, struct drm_file *file,
@@ -65,6 +70,10 @@ static int map(struct vimport_vm *vm, struct drm_file *file,
 
 	ret = -EEXIST;
 	if (!drm_gpuvm_interval_empty(&vm->base, args->va, args->size))
+		goto err_put_obj;
+
+	ret = -ENOSPC;
+	if (vm->mappings >= VIMPORT_MAX_MAPPINGS || args->size > VIMPORT_MAX_MAPPED - vm->mapped)
 		goto err_put_obj;
 
 	ret = -ENOMEM;
@@ -113,6 +122,8 @@ static int map(struct vimport_vm *vm, struct drm_file *file,
 	mutex_lock(&vm->pt.lock);
 	list_add_tail(&va->node, &to_vimport_vm_bo(vm_bo)->mappings);
 	mutex_unlock(&vm->pt.lock);
+	vm->mappings++;
+	vm->mapped += args->size;
 
 	drm_gpuvm_bo_put(vm_bo);
 	dma_resv_unlock(obj->resv);
@@ -122,6 +133,7 @@ static int map(struct vimport_vm *vm, struct drm_file *file,
 err_put_vm_bo:
 	drm_gpuvm_bo_put(vm_bo);
 err_unlock:
+	vimport_bo_unmap_unused_locked(bo);
 	dma_resv_unlock(obj->resv);
 err_release_pt:
 	vimport_pt_release(&vm->pt, args->va, args->size);

@@ -9,7 +9,9 @@
  * invalidate_mappings(). An import then goes through these states, all under
  * the dma_resv:
  *
- * - no sg table: before the first job, and after a move when all is idle;
+ * - no sg table: as long as nothing is mapped in any address space, and after a
+ *   move once no job may use the old place; also if the exporter had none to
+ *   give;
  * - valid: &vimport_bo.sgt says where the buffer is;
  * - stale: it says where the buffer was. Jobs that were submitted before may
  *   still use it, the exporter waits for their fences. New ones wait until
@@ -23,49 +25,21 @@
 
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
-#include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "vimport_bo.h"
 #include "vimport_drv.h"
-#include "vimport_pt.h"
+#include "vimport_use.h"
 #include "vimport_vm.h"
 
 static void unmap_locked(struct vimport_bo *bo)
 {
 	dma_resv_assert_held(bo->base.resv);
 
+	vimport_segs_fini(&bo->segs);
 	dma_buf_unmap_attachment(bo->base.import_attach, bo->sgt, DMA_BIDIRECTIONAL);
 	bo->sgt = NULL;
 	bo->stale = false;
-}
-
-/*
- * Can the engine reach what the exporter handed out? It is a piece of kernel
- * code, not a bus master: it reaches ordinary memory and nothing else.
- */
-static int check_reachable(const struct sg_table *sgt, u64 size)
-{
-	struct scatterlist *sg;
-	u64 total = 0;
-	int i;
-
-	for_each_sgtable_dma_sg(sgt, sg, i) {
-		dma_addr_t addr = sg_dma_address(sg);
-		u64 len = sg_dma_len(sg);
-		u64 pos;
-
-		if (!IS_ALIGNED(addr | len, VIMPORT_PAGE_SIZE))
-			return -EOPNOTSUPP;
-
-		for (pos = 0; pos < len; pos += VIMPORT_PAGE_SIZE) {
-			if (!pfn_valid(PHYS_PFN(addr + pos)))
-				return -EOPNOTSUPP;
-		}
-		total += len;
-	}
-
-	return total < size ? -EOPNOTSUPP : 0;
 }
 
 /* Wait until no job of any address space can use @bo. */
@@ -91,15 +65,14 @@ static int wait_idle_locked(struct vimport_bo *bo)
  *
  * If the buffer was invalidated, this first waits for our own jobs that use
  * the old sg table, because that must be given back before a new one is asked
- * for. They have at most two seconds of work before them, besides what they
- * themselves wait for.
+ * for. vimport_vm_wait_idle() says how long that may take.
  *
  * The exporter may move the buffer in order to map it, and then calls
  * invalidate_mappings() from within this function, for this import as well as
  * for others that share the dma_resv.
  *
- * Return: 0; -EOPNOTSUPP if the engine cannot reach the memory; -ERESTARTSYS;
- * or what the exporter says.
+ * Return: 0; -EOPNOTSUPP if the engine cannot reach the memory; -ENOMEM;
+ * -ERESTARTSYS; or what the exporter says.
  */
 int vimport_bo_validate_locked(struct vimport_bo *bo)
 {
@@ -123,7 +96,7 @@ int vimport_bo_validate_locked(struct vimport_bo *bo)
 	if (IS_ERR(sgt))
 		return PTR_ERR(sgt);
 
-	ret = check_reachable(sgt, bo->base.size);
+	ret = vimport_segs_init(&bo->segs, sgt, bo->base.size);
 	if (ret) {
 		dma_buf_unmap_attachment(attach, sgt, DMA_BIDIRECTIONAL);
 		return ret;
@@ -135,52 +108,19 @@ int vimport_bo_validate_locked(struct vimport_bo *bo)
 }
 
 /**
- * vimport_bo_runs_locked - translations for a part of an import
- * @bo: valid import, its dma_resv held
- * @offset: first byte of the part
- * @size: size of the part
- * @va: address of the part
- * @write: the engine may store through the translations
- * @runs: where they are written to, or NULL to count them
+ * vimport_bo_unmap_unused_locked - give the sg table back if nothing is mapped
+ * @bo: import, its dma_resv held
  *
- * Looks at nothing but DMA addresses: the pages of an sg table are the
- * exporter's business, and may not exist.
- *
- * Return: the number of runs.
+ * To be called when a mapping has gone, in an address space that is idle. A GEM
+ * handle alone must not make the exporter keep the pages, or keep them in place
+ * where mapping means pinning.
  */
-unsigned int vimport_bo_runs_locked(struct vimport_bo *bo, u64 offset, u64 size,
-				    u64 va, bool write, struct vimport_pt_run *runs)
+void vimport_bo_unmap_unused_locked(struct vimport_bo *bo)
 {
-	struct scatterlist *sg;
-	unsigned int count = 0;
-	int i;
-
 	dma_resv_assert_held(bo->base.resv);
 
-	for_each_sgtable_dma_sg(bo->sgt, sg, i) {
-		u64 len = sg_dma_len(sg);
-
-		if (!size)
-			break;
-		if (offset >= len) {
-			offset -= len;
-			continue;
-		}
-
-		len = min(len - offset, size);
-		if (runs) {
-			runs[count].va = va;
-			runs[count].addr = sg_dma_address(sg) + offset;
-			runs[count].size = len;
-			runs[count].write = write;
-		}
-		count++;
-		va += len;
-		size -= len;
-		offset = 0;
-	}
-
-	return count;
+	if (bo->sgt && list_empty(&bo->base.gpuva.list))
+		unmap_locked(bo);
 }
 
 /**
@@ -194,7 +134,7 @@ unsigned int vimport_bo_runs_locked(struct vimport_bo *bo, u64 offset, u64 size,
  */
 void vimport_bo_queue_release(struct vimport_bo *bo)
 {
-	queue_work(vimport_wq, &bo->release_work);
+	queue_work(vimport_release_wq, &bo->release_work);
 }
 
 static void release_work(struct work_struct *work)
@@ -205,14 +145,42 @@ static void release_work(struct work_struct *work)
 	dma_resv_lock(bo->base.resv, NULL);
 	if (!bo->stale)
 		goto out_unlock;
-	/* Whoever is busy now queues this work again when it is done. */
+	/* Whoever is yet to zap queues this work again when that is done. */
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->base) {
-		if (vimport_vm_is_busy(to_vimport_vm(vm_bo->vm)))
+		if (vimport_use_is_pending_locked(vm_bo))
 			goto out_unlock;
 	}
 	unmap_locked(bo);
 out_unlock:
 	dma_resv_unlock(bo->base.resv);
+}
+
+/*
+ * Without a valid sg table nothing is asked to zap: what there was to zap is
+ * zapped, or waits on a zap_list. The exporter may be calling back from within a
+ * map, for a job that is being submitted. On a zap_list now, the import would
+ * lose the very translations that this job brings, at the end of it, and the
+ * next job would not bring them again.
+ */
+static void invalidate_locked(struct vimport_bo *bo)
+{
+	bool valid = bo->sgt && !bo->stale;
+	struct drm_gpuvm_bo *vm_bo;
+	bool idle = true;
+
+	dma_resv_assert_held(bo->base.resv);
+
+	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->base) {
+		drm_gpuvm_bo_evict(vm_bo, true);
+		if (valid)
+			idle &= vimport_use_invalidate_locked(vm_bo);
+	}
+	if (!valid)
+		return;
+
+	bo->stale = true;
+	if (idle)
+		vimport_bo_queue_release(bo);
 }
 
 /*
@@ -223,22 +191,12 @@ out_unlock:
 static void bo_invalidate(struct dma_buf_attachment *attach)
 {
 	struct vimport_bo *bo = attach->importer_priv;
-	struct drm_gpuvm_bo *vm_bo;
-	bool idle = true;
 
 	dma_resv_assert_held(bo->base.resv);
 
 	atomic64_inc(&to_vimport_device(bo->base.dev)->counters.invalidations);
-
-	if (bo->ignore_invalidate)
-		return;
-
-	bo->stale = bo->sgt;
-	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->base)
-		idle &= vimport_vm_invalidate_locked(vm_bo);
-
-	if (bo->stale && idle)
-		vimport_bo_queue_release(bo);
+	if (!bo->ignore_invalidate)
+		invalidate_locked(bo);
 }
 
 static const struct dma_buf_attach_ops attach_ops = {
@@ -257,11 +215,8 @@ static void bo_free(struct drm_gem_object *obj)
 	struct vimport_device *vdev = to_vimport_device(obj->dev);
 	struct vimport_bo *bo = to_vimport_bo(obj);
 
-	/* Without an sg table the callback does not queue the work again. */
-	dma_resv_lock(obj->resv, NULL);
-	if (bo->sgt)
-		unmap_locked(bo);
-	dma_resv_unlock(obj->resv);
+	/* It went with the last mapping, so the callback queues no work any more. */
+	WARN_ON(bo->sgt);
 	cancel_work_sync(&bo->release_work);
 
 	drm_prime_gem_destroy(obj, NULL);
@@ -321,9 +276,9 @@ struct drm_gem_object *vimport_bo_import(struct drm_device *drm, struct dma_buf 
 }
 
 /**
- * vimport_bo_misbehave - give an import the bugs of the file that made it
+ * vimport_bo_misbehave - give an import the bugs of its file
  * @obj: import
- * @bugs: mask of DRM_VIMPORT_BUG_*
+ * @bugs: mask of DRM_VIMPORT_BUG_*, zero to have it behave from now on
  *
  * Only vexport keeps the pages of every sg table it handed out for as long as
  * it is mapped. With any other exporter the bugs would write to memory that
@@ -332,13 +287,14 @@ struct drm_gem_object *vimport_bo_import(struct drm_device *drm, struct dma_buf 
 void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs)
 {
 	struct vimport_bo *bo = to_vimport_bo(obj);
-
-	if (!(bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE) ||
-	    strcmp(obj->import_attach->dmabuf->exp_name, "vexport"))
-		return;
+	bool ignore = bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE &&
+		      !strcmp(obj->import_attach->dmabuf->exp_name, "vexport");
 
 	dma_resv_lock(obj->resv, NULL);
-	bo->ignore_invalidate = true;
+	/* Behaving begins with what has been ignored. */
+	if (bo->ignore_invalidate && !ignore)
+		invalidate_locked(bo);
+	bo->ignore_invalidate = ignore;
 	dma_resv_unlock(obj->resv);
 }
 

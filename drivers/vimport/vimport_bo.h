@@ -7,7 +7,7 @@
 
 #include <linux/workqueue.h>
 
-struct vimport_pt_run;
+#include "vimport_segs.h"
 
 /**
  * struct vimport_bo - an imported dma-buf
@@ -18,10 +18,12 @@ struct vimport_bo {
 	/** @base: GEM object; its import_attach is the attachment. */
 	struct drm_gem_object base;
 	/**
-	 * @sgt: The sg table that translations are made from, NULL if there is
+	 * @sgt: The sg table that says where the buffer is, NULL if there is
 	 * none. Protected by the dma_resv, like the members below.
 	 */
 	struct sg_table *sgt;
+	/** @segs: What @sgt says. Translations are made from this. */
+	struct vimport_segs segs;
 	/** @stale: The buffer was invalidated since @sgt was mapped. */
 	bool stale;
 	/** @generation: Times that the buffer was mapped; names @sgt. */
@@ -42,8 +44,7 @@ void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs);
 int vimport_bo_import_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 int vimport_bo_validate_locked(struct vimport_bo *bo);
-unsigned int vimport_bo_runs_locked(struct vimport_bo *bo, u64 offset, u64 size,
-				    u64 va, bool write, struct vimport_pt_run *runs);
+void vimport_bo_unmap_unused_locked(struct vimport_bo *bo);
 void vimport_bo_queue_release(struct vimport_bo *bo);
 
 #endif /* _VIMPORT_BO_H_ */

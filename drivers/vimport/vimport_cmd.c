@@ -2,15 +2,18 @@
 /* Copyright (C) 2026 The vshare authors */
 
 #include <linux/bits.h>
-#include <linux/err.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include "vimport_cmd.h"
 #include "vimport_pt.h"
 
-/* Estimated time per byte: high enough for a machine that is emulated. */
+/*
+ * Estimated times: high enough for a machine that is emulated. Without those
+ * that are fixed, any number of jobs that do nothing would count as no work.
+ */
+#define NS_PER_JOB	(100 * NSEC_PER_USEC)
+#define NS_PER_CMD	NSEC_PER_USEC
 #define NS_PER_BYTE	4
 
 static bool range_valid(u64 va, u64 size)
@@ -70,9 +73,15 @@ int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *
 	if (args->cmd_count > VIMPORT_MAX_CMDS)
 		return -E2BIG;
 
-	cmd = vmemdup_array_user(u64_to_user_ptr(args->cmds), args->cmd_count, sizeof(*cmd));
-	if (IS_ERR(cmd))
-		return PTR_ERR(cmd);
+	/* The job keeps them until it is freed, so they are the caller's to pay for. */
+	cmd = kvmalloc_array(args->cmd_count, sizeof(*cmd), GFP_KERNEL_ACCOUNT);
+	if (!cmd)
+		return -ENOMEM;
+	if (copy_from_user(cmd, u64_to_user_ptr(args->cmds),
+			   array_size(args->cmd_count, sizeof(*cmd)))) {
+		ret = -EFAULT;
+		goto err_free;
+	}
 
 	for (i = 0; i < args->cmd_count; i++) {
 		if (!cmd_valid(&cmd[i])) {
@@ -98,7 +107,7 @@ int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *
 
 	cmds->cmd = cmd;
 	cmds->count = args->cmd_count;
-	cmds->cost_ns = delay + bytes * NS_PER_BYTE;
+	cmds->cost_ns = NS_PER_JOB + args->cmd_count * NS_PER_CMD + bytes * NS_PER_BYTE + delay;
 	return 0;
 
 err_free:

@@ -21,7 +21,7 @@ struct vimport_cmds {
 	struct drm_vimport_cmd *cmd;
 	/** @count: How many they are. */
 	u32 count;
-	/** @cost_ns: Estimated time that they take. */
+	/** @cost_ns: Estimated time that they and the job as such take. */
 	u64 cost_ns;
 };
 

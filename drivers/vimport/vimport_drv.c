@@ -36,6 +36,7 @@ module_param(misbehave, bool, 0444);
 MODULE_PARM_DESC(misbehave, "Let CAP_SYS_ADMIN switch deliberate bugs on (default off)");
 
 struct workqueue_struct *vimport_wq;
+struct workqueue_struct *vimport_release_wq;
 
 static struct platform_device *pdevs[MAX_GPUS];
 
@@ -83,22 +84,24 @@ static int misbehave_ioctl(struct drm_device *drm, void *data, struct drm_file *
 	return 0;
 }
 
-/* PRIME's import callback is not told which file it works for, this one is. */
+/*
+ * PRIME's import callback is not told which file it works for, this one is. It
+ * is also called for a buffer that the file has imported already.
+ */
 static int prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int fd,
 			      u32 *handle)
 {
 	struct vimport_file *vfile = file->driver_priv;
-	u32 bugs = READ_ONCE(vfile->bugs);
 	struct drm_gem_object *obj;
 	int ret;
 
 	ret = drm_gem_prime_fd_to_handle(drm, file, fd, handle);
-	if (ret || !bugs)
+	if (ret || !misbehave)
 		return ret;
 
 	obj = drm_gem_object_lookup(file, *handle);
 	if (obj) {
-		vimport_bo_misbehave(obj, bugs);
+		vimport_bo_misbehave(obj, READ_ONCE(vfile->bugs));
 		drm_gem_object_put(obj);
 	}
 	return 0;
@@ -209,14 +212,19 @@ static int check_dma(struct device *dev)
 
 static int vimport_probe(struct platform_device *pdev)
 {
+	const struct platform_device_id *id = platform_get_device_id(pdev);
 	struct vimport_device *vdev;
 	int ret;
+
+	/* Somebody else's device, forced on us through driver_override. */
+	if (!id)
+		return -ENODEV;
 
 	vdev = devm_drm_dev_alloc(&pdev->dev, &vimport_driver, struct vimport_device, drm);
 	if (IS_ERR(vdev))
 		return PTR_ERR(vdev);
 
-	vdev->gpu = platform_get_device_id(pdev)->driver_data;
+	vdev->gpu = id->driver_data;
 	platform_set_drvdata(pdev, vdev);
 
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -290,9 +298,16 @@ static int __init vimport_init(void)
 	if (!vimport_wq)
 		return -ENOMEM;
 
+	/* An exporter in reclaim may be waiting for what this one does. */
+	vimport_release_wq = alloc_workqueue("vimport-release", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!vimport_release_wq) {
+		ret = -ENOMEM;
+		goto err_destroy_wq;
+	}
+
 	ret = platform_driver_register(&vimport_platform_driver);
 	if (ret)
-		goto err_destroy_wq;
+		goto err_destroy_release_wq;
 
 	for (i = 0; i < gpus; i++) {
 		struct platform_device *pdev;
@@ -317,6 +332,8 @@ static int __init vimport_init(void)
 err_remove_devices:
 	remove_devices();
 	platform_driver_unregister(&vimport_platform_driver);
+err_destroy_release_wq:
+	destroy_workqueue(vimport_release_wq);
 err_destroy_wq:
 	destroy_workqueue(vimport_wq);
 	return ret;
@@ -328,6 +345,7 @@ static void __exit vimport_exit(void)
 	flush_workqueue(vimport_wq);
 	remove_devices();
 	platform_driver_unregister(&vimport_platform_driver);
+	destroy_workqueue(vimport_release_wq);
 	destroy_workqueue(vimport_wq);
 	/* Fences drop the module, and return to it, in an RCU callback. */
 	rcu_barrier();

@@ -91,9 +91,11 @@ static inline struct vimport_device *to_vimport_device(struct drm_device *drm)
 }
 
 /*
- * Takes address spaces apart and gives old sg tables back; neither can be done
- * where the need for it arises.
+ * One takes address spaces apart, the other gives old sg tables back; neither can
+ * be done where the need for it arises. They are two because the first waits for
+ * jobs, and an exporter that needs memory must not wait behind that.
  */
 extern struct workqueue_struct *vimport_wq;
+extern struct workqueue_struct *vimport_release_wq;
 
 #endif /* _VIMPORT_DRV_H_ */

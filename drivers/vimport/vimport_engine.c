@@ -7,8 +7,9 @@
  * A thread for each GPU takes jobs from a queue and runs them to their end, in
  * the order in which the scheduler handed them over. All of it is in the path
  * to a fence: it allocates nothing, and the only mutex it takes is that of a
- * page table. Memory is accessed in bursts of at most a page, each with the
- * page table locked, so that an exporter's invalidation never waits for long.
+ * page table. Memory is accessed in bursts of at most a page, and PTEs are
+ * written a table at a time, each with the page table locked, so that an
+ * exporter's invalidation never waits for long.
  */
 
 #include <linux/delay.h>
@@ -19,12 +20,16 @@
 #include "vimport_drv.h"
 #include "vimport_fence.h"
 #include "vimport_job.h"
+#include "vimport_use.h"
 #include "vimport_vm.h"
 
 /* Jobs that the scheduler hands over before the first of them is done. */
 #define QUEUE_DEPTH		16
 
-/* Far beyond what the limits of a job allow, even on an emulated machine. */
+/*
+ * Several times what a job may take by its estimate, which is below a second.
+ * On a machine that is slower than that still, large jobs end with -ETIME.
+ */
 #define JOB_TIMEOUT_MS		5000
 
 /* How long a DELAY sleeps before it looks whether it is still wanted. */
@@ -180,24 +185,33 @@ static int run_cmd(struct vimport_job *job, const struct drm_vimport_cmd *cmd)
 
 /*
  * Bring the translations that the job carries to the page table. This is done
- * even for a job that is cancelled, because later ones count on it. Only this
- * thread looks addresses up, so one flush at the end is early enough.
+ * even for a job that has timed out, because later ones count on it, but not
+ * for an address space that is dead: of that nothing is used again, not even
+ * its tables. Only this thread looks addresses up, so one flush at the end is
+ * early enough.
  */
-static void update_pt(struct vimport_job *job)
+static int update_pt(struct vimport_job *job)
 {
 	struct vimport_pt *pt = &job->vm->pt;
 	const struct vimport_pt_run *first, *last;
 	unsigned int i;
 
-	if (!job->run_count)
-		return;
-
 	for (i = 0; i < job->run_count; i++) {
-		mutex_lock(&pt->lock);
-		vimport_pt_write(pt, &job->runs[i]);
-		mutex_unlock(&pt->lock);
-		cond_resched();
+		const struct vimport_pt_run *run = &job->runs[i];
+		u64 pos = 0;
+
+		while (pos < run->size) {
+			if (READ_ONCE(job->vm->dead))
+				return -ECANCELED;
+
+			mutex_lock(&pt->lock);
+			pos = vimport_pt_write(pt, run, pos);
+			mutex_unlock(&pt->lock);
+			cond_resched();
+		}
 	}
+	if (!job->run_count)
+		return 0;
 
 	/* They are in the order of their addresses. */
 	first = &job->runs[0];
@@ -205,6 +219,7 @@ static void update_pt(struct vimport_job *job)
 	mutex_lock(&pt->lock);
 	vimport_pt_flush(pt, first->va, last->va + last->size - first->va);
 	mutex_unlock(&pt->lock);
+	return 0;
 }
 
 static int run_cmds(struct vimport_job *job)
@@ -212,11 +227,9 @@ static int run_cmds(struct vimport_job *job)
 	int ret;
 	u32 i;
 
-	/* Of a dead address space nothing is used again, not even its tables. */
-	if (READ_ONCE(job->vm->dead))
-		return -ECANCELED;
-
-	update_pt(job);
+	ret = update_pt(job);
+	if (ret)
+		return ret;
 
 	for (i = 0; i < job->cmds.count; i++) {
 		ret = run_cmd(job, &job->cmds.cmd[i]);
@@ -240,7 +253,7 @@ static void run_job(struct vimport_job *job)
 	cookie = dma_fence_begin_signalling();
 
 	ret = run_cmds(job);
-	vimport_vm_end_job(job->vm, job->cmds.cost_ns);
+	vimport_use_end_job(job->vm, job->cost_ns);
 
 	atomic64_inc(&vdev->counters.jobs);
 	if (ret) {

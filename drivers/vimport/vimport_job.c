@@ -17,6 +17,7 @@
 #include <drm/drm_gpuvm.h>
 
 #include <linux/dma-resv.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "vimport_bo.h"
@@ -24,16 +25,11 @@
 #include "vimport_fence.h"
 #include "vimport_job.h"
 #include "vimport_sync.h"
+#include "vimport_use.h"
 #include "vimport_vm.h"
 
-/* Outstanding work of an address space. Also bounds what UNMAP waits for. */
-#define MAX_PENDING_NS		(2 * NSEC_PER_SEC)
-
-/*
- * Mapping one import may make the exporter invalidate another that was valid
- * already. A sane exporter settles in the second round.
- */
-#define MAX_VALIDATE_ROUNDS	8
+/* Estimated time to write a PTE: high enough for a machine that is emulated. */
+#define NS_PER_PTE		50
 
 /**
  * vimport_job_free - free a job
@@ -66,6 +62,7 @@ static struct vimport_job *job_create(struct vimport_vm *vm, const struct drm_vi
 	ret = vimport_cmd_parse(&job->cmds, args);
 	if (ret)
 		goto err_free;
+	job->cost_ns = job->cmds.cost_ns;
 
 	ret = -ENOMEM;
 	job->fence = vimport_fence_alloc();
@@ -79,28 +76,13 @@ err_free:
 	return ERR_PTR(ret);
 }
 
-static int validate_locked(struct vimport_vm *vm, struct drm_exec *exec)
-{
-	unsigned int round;
-	int ret;
-
-	for (round = 0; !list_empty(&vm->base.evict.list); round++) {
-		if (round == MAX_VALIDATE_ROUNDS)
-			return -EBUSY;
-		ret = drm_gpuvm_validate(&vm->base, exec);
-		if (ret)
-			return ret;
-	}
-
-	return 0;
-}
-
 /* Is the page table, when the submitted jobs have run, behind the sg table? */
 static bool needs_update(const struct vimport_va *va)
 {
 	return va->generation != to_vimport_bo(va->base.gem.obj)->generation;
 }
 
+/* No more runs than PTEs, so VIMPORT_MAX_MAPPED bounds their number too. */
 static unsigned int collect_runs_locked(struct vimport_vm *vm, struct vimport_pt_run *runs)
 {
 	unsigned int count = 0;
@@ -108,15 +90,43 @@ static unsigned int collect_runs_locked(struct vimport_vm *vm, struct vimport_pt
 
 	drm_gpuvm_for_each_va(gpuva, &vm->base) {
 		struct vimport_va *va = to_vimport_va(gpuva);
+		struct vimport_bo *bo = to_vimport_bo(gpuva->gem.obj);
+
+		dma_resv_assert_held(bo->base.resv);
 
 		if (!needs_update(va))
 			continue;
-		count += vimport_bo_runs_locked(to_vimport_bo(gpuva->gem.obj), gpuva->gem.offset,
-						gpuva->va.range, gpuva->va.addr, va->write,
-						runs ? runs + count : NULL);
+		count += vimport_segs_runs(&bo->segs, gpuva->gem.offset, gpuva->va.range,
+					   gpuva->va.addr, va->write, runs ? runs + count : NULL);
+		cond_resched();
 	}
 
 	return count;
+}
+
+/*
+ * What the job brings to the page table. The time this takes the engine is not
+ * known before the imports are valid, too late to refuse the job for it. It is
+ * some 50 ms at most, and counts for those that come after.
+ */
+static int prepare_runs_locked(struct vimport_job *job)
+{
+	struct vimport_vm *vm = job->vm;
+	unsigned int i;
+
+	job->run_count = collect_runs_locked(vm, NULL);
+	if (!job->run_count)
+		return 0;
+
+	job->runs = kvmalloc_array(job->run_count, sizeof(*job->runs),
+				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!job->runs)
+		return -ENOMEM;
+
+	collect_runs_locked(vm, job->runs);
+	for (i = 0; i < job->run_count; i++)
+		job->cost_ns += job->runs[i].size / VIMPORT_PAGE_SIZE * NS_PER_PTE;
+	return 0;
 }
 
 /* All of it that can fail with the reservations held. */
@@ -130,7 +140,8 @@ static int prepare_locked(struct vimport_job *job, struct drm_exec *exec,
 
 	lockdep_assert_held(&vm->lock);
 
-	ret = validate_locked(vm, exec);
+	vm->validations = 0;
+	ret = drm_gpuvm_validate(&vm->base, exec);
 	if (ret)
 		return ret;
 
@@ -143,14 +154,7 @@ static int prepare_locked(struct vimport_job *job, struct drm_exec *exec,
 			return ret;
 	}
 
-	job->run_count = collect_runs_locked(vm, NULL);
-	if (!job->run_count)
-		return 0;
-	job->runs = kvmalloc_array(job->run_count, sizeof(*job->runs), GFP_KERNEL_ACCOUNT);
-	if (!job->runs)
-		return -ENOMEM;
-	collect_runs_locked(vm, job->runs);
-	return 0;
+	return prepare_runs_locked(job);
 }
 
 /* The point of no return. The job may be gone when this returns. */
@@ -174,7 +178,7 @@ static void commit_locked(struct vimport_job *job, struct drm_exec *exec,
 	drm_gpuvm_resv_add_fence(&vm->base, exec, fence, DMA_RESV_USAGE_BOOKKEEP, publish);
 	vimport_sync_publish(syncs, fence);
 
-	vimport_vm_begin_job(vm, job->cmds.cost_ns);
+	vimport_use_begin_job(vm, job->cost_ns);
 	atomic_inc(&to_vimport_device(vm->base.drm)->counters.jobs_pending);
 	drm_sched_entity_push_job(&job->base);
 }
@@ -194,7 +198,7 @@ static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flag
 
 	if (READ_ONCE(vm->dead))
 		return -ENOENT;
-	if (atomic64_read(&vm->pending_ns) + job->cmds.cost_ns > MAX_PENDING_NS)
+	if (!vimport_use_has_room(vm, job->cost_ns))
 		return -EAGAIN;
 
 	ret = drm_sched_job_init(&job->base, &vm->entity, 1, vm, file->client_id);

@@ -29,6 +29,8 @@ struct vimport_job {
 	struct vimport_pt_run *runs;
 	/** @run_count: How many they are. */
 	unsigned int run_count;
+	/** @cost_ns: Estimated time that the engine needs for all of it. */
+	u64 cost_ns;
 	/**
 	 * @fence: What the engine signals. Allocated with the job, initialised
 	 * when it is handed to the engine.

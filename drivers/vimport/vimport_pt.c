@@ -18,8 +18,10 @@
 #include <linux/bits.h>
 #include <linux/cleanup.h>
 #include <linux/highmem.h>
+#include <linux/minmax.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 
 #include "vimport_drv.h"
 #include "vimport_pt.h"
@@ -218,26 +220,41 @@ void vimport_pt_release(struct vimport_pt *pt, u64 va, u64 size)
 	}
 }
 
+/* Pages from @va on that are before @end and in the leaf of @va. */
+static unsigned int leaf_pages(u64 va, u64 end)
+{
+	return min((end - va) / VIMPORT_PAGE_SIZE, TABLE_ENTRIES - leaf_index(va));
+}
+
 /**
- * vimport_pt_write - write the PTEs of a run
+ * vimport_pt_write - write PTEs of a run
  * @pt: page table, its lock held
  * @run: addresses, in a reserved range
+ * @pos: bytes of @run that are done
+ *
+ * Stops at the end of a table. A caller that drops the lock before it goes on
+ * does not hold an invalidation up for long.
  *
  * Older translations of these addresses may be in the TLB: flush it before the
  * engine looks one of them up.
+ *
+ * Return: bytes of @run that are done now.
  */
-void vimport_pt_write(struct vimport_pt *pt, const struct vimport_pt_run *run)
+u64 vimport_pt_write(struct vimport_pt *pt, const struct vimport_pt_run *run, u64 pos)
 {
-	u64 flags = PTE_VALID | (run->write ? PTE_WRITE : 0);
-	u64 pos;
+	u64 pte = (run->addr + pos) | PTE_VALID | (run->write ? PTE_WRITE : 0);
+	u64 va = run->va + pos;
+	unsigned int count = leaf_pages(va, run->va + run->size);
+	struct pt_leaf *leaf;
+	unsigned int i;
 
 	lockdep_assert_held(&pt->lock);
 
-	for (pos = 0; pos < run->size; pos += VIMPORT_PAGE_SIZE) {
-		u64 va = run->va + pos;
+	leaf = find_leaf(pt, va);
+	for (i = 0; i < count; i++)
+		leaf->pte[leaf_index(va) + i] = pte + i * (u64)VIMPORT_PAGE_SIZE;
 
-		find_leaf(pt, va)->pte[leaf_index(va)] = (run->addr + pos) | flags;
-	}
+	return pos + count * (u64)VIMPORT_PAGE_SIZE;
 }
 
 /**
@@ -254,8 +271,12 @@ void vimport_pt_zap(struct vimport_pt *pt, u64 va, u64 size)
 
 	lockdep_assert_held(&pt->lock);
 
-	for (; va < end; va += VIMPORT_PAGE_SIZE)
-		find_leaf(pt, va)->pte[leaf_index(va)] = 0;
+	while (va < end) {
+		unsigned int count = leaf_pages(va, end);
+
+		memset64(&find_leaf(pt, va)->pte[leaf_index(va)], 0, count);
+		va += count * (u64)VIMPORT_PAGE_SIZE;
+	}
 }
 
 /**

@@ -63,7 +63,7 @@ void vimport_pt_fini(struct vimport_pt *pt);
 int vimport_pt_reserve(struct vimport_pt *pt, u64 va, u64 size);
 void vimport_pt_release(struct vimport_pt *pt, u64 va, u64 size);
 
-void vimport_pt_write(struct vimport_pt *pt, const struct vimport_pt_run *run);
+u64 vimport_pt_write(struct vimport_pt *pt, const struct vimport_pt_run *run, u64 pos);
 void vimport_pt_zap(struct vimport_pt *pt, u64 va, u64 size);
 void vimport_pt_flush(struct vimport_pt *pt, u64 va, u64 size);
 

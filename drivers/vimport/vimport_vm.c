@@ -8,8 +8,9 @@
  * destroyed or its file is closed: no further job gets in, and those that are
  * queued run through the engine without doing anything. They still have to
  * wait for what they depend on, so the rest is done by a work item: it waits
- * for them, takes the mappings down and drops the initial reference. The last
- * reference is that of the last job that the scheduler frees.
+ * for them, takes the mappings down and drops the initial reference. What is
+ * left then are references of jobs that the scheduler has not freed, and of
+ * ioctls that are under way.
  */
 
 #include <drm/drm_drv.h>
@@ -18,6 +19,7 @@
 #include <linux/cleanup.h>
 #include <linux/dma-resv.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "vimport_bind.h"
@@ -25,8 +27,15 @@
 #include "vimport_drv.h"
 #include "vimport_vm.h"
 
-/* Address spaces that a file may have. */
-#define MAX_VMS		64
+/* Address spaces that a file may have, and a GPU, with those that still die. */
+#define MAX_FILE_VMS		64
+#define MAX_GPU_VMS		4096
+
+/*
+ * Mapping one import may make the exporter invalidate another that was valid
+ * already. A sane exporter settles in the second round.
+ */
+#define MAX_VALIDATE_ROUNDS	8
 
 /**
  * vimport_vm_wait_idle - wait until all submitted jobs are done
@@ -37,6 +46,10 @@
  * Unless the caller keeps others from submitting, with the VM's lock or with
  * the dma_resv of an import that is mapped, the result is history.
  *
+ * How long it takes is bounded, but not by this address space's work alone: its
+ * jobs share the engine with those of all others of the GPU, and may themselves
+ * have to wait for fences of anybody's.
+ *
  * Return: 0, or -ERESTARTSYS if interrupted.
  */
 int vimport_vm_wait_idle(struct vimport_vm *vm, bool intr)
@@ -46,141 +59,6 @@ int vimport_vm_wait_idle(struct vimport_vm *vm, bool intr)
 	ret = dma_resv_wait_timeout(drm_gpuvm_resv(&vm->base), DMA_RESV_USAGE_BOOKKEEP,
 				    intr, MAX_SCHEDULE_TIMEOUT);
 	return ret < 0 ? ret : 0;
-}
-
-/**
- * vimport_vm_is_busy - whether the engine has not ended all jobs
- * @vm: address space
- *
- * Return: true if there are such jobs.
- */
-bool vimport_vm_is_busy(struct vimport_vm *vm)
-{
-	guard(mutex)(&vm->pt.lock);
-	return vm->busy;
-}
-
-static void zap(struct vimport_vm *vm, struct vimport_va *va)
-{
-	lockdep_assert_held(&vm->pt.lock);
-
-	vimport_pt_zap(&vm->pt, va->base.va.addr, va->base.va.range);
-	vimport_pt_flush(&vm->pt, va->base.va.addr, va->base.va.range);
-}
-
-static void zap_bo(struct vimport_vm *vm, struct vimport_vm_bo *vm_bo)
-{
-	struct vimport_va *va;
-
-	lockdep_assert_held(&vm->pt.lock);
-
-	list_for_each_entry(va, &vm_bo->mappings, node)
-		zap(vm, va);
-}
-
-/**
- * vimport_vm_invalidate_locked - an import is about to move
- * @gpuvm_bo: the import in one address space, its dma_resv held
- *
- * When the fences that are now in the dma_resv have signalled, no translation
- * to the place that the buffer leaves is left. Jobs that are submitted may use
- * the old place until then; the last of them takes the translations down, and
- * does so before its fence signals::
- *
- *   invalidate (dma_resv held)           engine, end of the last job
- *
- *   lock pt
- *   busy != 0: put on zap_list
- *   unlock pt
- *                                        lock pt
- *                                        busy = 0
- *                                        zap, flush what is on zap_list
- *                                        unlock pt
- *                                        signal the fence
- *   exporter saw the fence signalled
- *   [no translation is left]
- *
- * or the other way round::
- *
- *                                        lock pt
- *                                        busy = 0, zap_list is empty
- *                                        unlock pt
- *   lock pt
- *   busy == 0: zap, flush
- *   unlock pt
- *                                        signal the fence
- *   exporter saw the fence signalled
- *   [no translation is left]
- *
- * Were the fence signalled before busy drops, the exporter could copy and give
- * its pages away while their translations still live. No new job comes in
- * between: submitting one takes the dma_resv, and revalidates first.
- *
- * @busy may count jobs that are older than the mapping, and whose fences the
- * exporter does not see. That delays nothing: jobs end in order, and there is
- * no translation before the first job that was submitted with the mapping.
- *
- * Return: true if no job can use the import any more, false if the engine is
- * going to zap and to call vimport_bo_queue_release().
- */
-bool vimport_vm_invalidate_locked(struct drm_gpuvm_bo *gpuvm_bo)
-{
-	struct vimport_vm_bo *vm_bo = to_vimport_vm_bo(gpuvm_bo);
-	struct vimport_vm *vm = to_vimport_vm(gpuvm_bo->vm);
-
-	dma_resv_assert_held(gpuvm_bo->obj->resv);
-
-	drm_gpuvm_bo_evict(gpuvm_bo, true);
-
-	guard(mutex)(&vm->pt.lock);
-	if (vm->busy) {
-		if (list_empty(&vm_bo->zap_node))
-			list_add_tail(&vm_bo->zap_node, &vm->zap_list);
-		return false;
-	}
-
-	zap_bo(vm, vm_bo);
-	return true;
-}
-
-/**
- * vimport_vm_begin_job - count a job that is being submitted
- * @vm: address space, its lock and the dma_resv of all its imports held
- * @cost_ns: estimated time that the job takes
- */
-void vimport_vm_begin_job(struct vimport_vm *vm, u64 cost_ns)
-{
-	lockdep_assert_held(&vm->lock);
-
-	atomic64_add(cost_ns, &vm->pending_ns);
-	guard(mutex)(&vm->pt.lock);
-	vm->busy++;
-}
-
-/**
- * vimport_vm_end_job - a job will not touch memory any more
- * @vm: address space
- * @cost_ns: what vimport_vm_begin_job() was told
- *
- * Called by the engine for every job exactly once, whatever became of it, and
- * before the job's fence signals: see vimport_vm_invalidate_locked(). In the
- * fence-signalling path.
- */
-void vimport_vm_end_job(struct vimport_vm *vm, u64 cost_ns)
-{
-	struct vimport_vm_bo *vm_bo, *next;
-
-	atomic64_sub(cost_ns, &vm->pending_ns);
-
-	guard(mutex)(&vm->pt.lock);
-	if (--vm->busy)
-		return;
-
-	list_for_each_entry_safe(vm_bo, next, &vm->zap_list, zap_node) {
-		list_del_init(&vm_bo->zap_node);
-		zap_bo(vm, vm_bo);
-		vimport_bo_queue_release(to_vimport_bo(vm_bo->base.obj));
-	}
 }
 
 static struct drm_gpuvm_bo *vm_bo_alloc(void)
@@ -204,14 +82,26 @@ static void vm_bo_free(struct drm_gpuvm_bo *gpuvm_bo)
 	kfree(vm_bo);
 }
 
+/*
+ * drm_gpuvm_validate() calls this until no import is left on its list, and an
+ * exporter that invalidates one for the sake of another puts it there again.
+ */
 static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
 {
 	struct vimport_device *vdev = to_vimport_device(gpuvm_bo->vm->drm);
 	struct vimport_bo *bo = to_vimport_bo(gpuvm_bo->obj);
+	struct vimport_vm *vm = to_vimport_vm(gpuvm_bo->vm);
 	u64 generation = bo->generation;
 	int ret;
 
+	lockdep_assert_held(&vm->lock);
 	dma_resv_assert_held(gpuvm_bo->obj->resv);
+
+	/* There are no more imports than mappings. */
+	if (vm->validations++ >= MAX_VALIDATE_ROUNDS * vm->mappings)
+		return -EBUSY;
+	if (signal_pending(current))
+		return -ERESTARTSYS;
 
 	ret = vimport_bo_validate_locked(bo);
 	if (ret)
@@ -312,15 +202,17 @@ static struct vimport_vm *vm_create(struct vimport_device *vdev)
 	struct vimport_vm *vm;
 	int ret;
 
+	if (!atomic_add_unless(&vdev->counters.vms, 1, MAX_GPU_VMS))
+		return ERR_PTR(-ENOSPC);
+
+	ret = -ENOMEM;
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
-		return ERR_PTR(-ENOMEM);
+		goto err_uncount;
 
 	resv_obj = drm_gpuvm_resv_object_alloc(&vdev->drm);
-	if (!resv_obj) {
-		ret = -ENOMEM;
+	if (!resv_obj)
 		goto err_free;
-	}
 
 	ret = vimport_pt_init(&vm->pt, &vdev->counters);
 	if (ret)
@@ -339,7 +231,6 @@ static struct vimport_vm *vm_create(struct vimport_device *vdev)
 
 	/* The caller has an open file, so the module cannot be going away. */
 	__module_get(THIS_MODULE);
-	atomic_inc(&vdev->counters.vms);
 	return vm;
 
 err_fini_pt:
@@ -348,6 +239,8 @@ err_put_resv_obj:
 	drm_gem_object_put(resv_obj);
 err_free:
 	kfree(vm);
+err_uncount:
+	atomic_dec(&vdev->counters.vms);
 	return ERR_PTR(ret);
 }
 
@@ -373,7 +266,8 @@ int vimport_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file 
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
-	ret = xa_alloc(&vfile->vms, &args->vm_id, vm, XA_LIMIT(1, MAX_VMS), GFP_KERNEL_ACCOUNT);
+	ret = xa_alloc(&vfile->vms, &args->vm_id, vm, XA_LIMIT(1, MAX_FILE_VMS),
+		       GFP_KERNEL_ACCOUNT);
 	if (ret) {
 		vimport_vm_destroy(vm);
 		return ret == -EBUSY ? -ENOSPC : ret;

@@ -6,15 +6,26 @@
 #include <drm/drm_gpuvm.h>
 #include <drm/gpu_scheduler.h>
 
+#include <linux/sizes.h>
 #include <linux/workqueue.h>
 
 #include "vimport_pt.h"
 
+/*
+ * What may be mapped in one address space. Submission looks at every mapping,
+ * and an exporter that moves a buffer may have to wait until the page table is
+ * cleared: 4 GiB are a million PTEs.
+ */
+#define VIMPORT_MAX_MAPPINGS	1024
+#define VIMPORT_MAX_MAPPED	SZ_4G
+
 /**
  * struct vimport_vm - an address space
  *
- * References are those of @base. Besides its id in the file, each job that is
- * not yet freed holds one. An address space holds the device and the module.
+ * References are those of @base. The id in the file holds one, which
+ * @destroy_work takes over; so does each import that is mapped, each mapping, each
+ * job that the scheduler has not freed, and each ioctl that is under way. Any of
+ * the last two may be the last. An address space holds the device and the module.
  */
 struct vimport_vm {
 	/** @base: The VA tree. */
@@ -23,6 +34,15 @@ struct vimport_vm {
 	struct mutex lock;
 	/** @entity: Its jobs, in order. Protected by @lock. */
 	struct drm_sched_entity entity;
+	/** @mappings: Number of mappings. Protected by @lock. */
+	unsigned int mappings;
+	/** @mapped: Sum of their sizes. Protected by @lock. */
+	u64 mapped;
+	/**
+	 * @validations: Times that the submission which is under way had an
+	 * import validated. Protected by @lock.
+	 */
+	unsigned int validations;
 	/** @pt: Page table and TLB. */
 	struct vimport_pt pt;
 	/**
@@ -99,9 +119,5 @@ struct vimport_vm *vimport_vm_lookup(struct drm_file *file, u32 id);
 void vimport_vm_destroy(struct vimport_vm *vm);
 
 int vimport_vm_wait_idle(struct vimport_vm *vm, bool intr);
-bool vimport_vm_is_busy(struct vimport_vm *vm);
-void vimport_vm_begin_job(struct vimport_vm *vm, u64 cost_ns);
-void vimport_vm_end_job(struct vimport_vm *vm, u64 cost_ns);
-bool vimport_vm_invalidate_locked(struct drm_gpuvm_bo *vm_bo);
 
 #endif /* _VIMPORT_VM_H_ */

@@ -20,14 +20,16 @@ extern "C" {
  *
  * - Structures are multiples of 64 bits and hold no unions.
  * - Padding and unknown flags are checked: anything but zero is -EINVAL.
- * - A call that fails has changed nothing.
+ * - A call that fails has changed nothing. Only if its result cannot be copied
+ *   out, which is -EFAULT, what it made is there.
  * - Flags and members are added at the end, never removed; every addition
  *   raises the driver's minor version.
  * - Sizes are in bytes, times in nanoseconds unless a member says otherwise.
  *
  * Buffers come in with %DRM_IOCTL_PRIME_FD_TO_HANDLE (dynamic, and able to
  * reach peer-to-peer memory) or %DRM_IOCTL_VIMPORT_IMPORT (a flavour of one's
- * choice). There is no memory of vimport's own.
+ * choice). There is no memory of vimport's own. As with every DRM driver, the
+ * engine may write to a dma-buf whose descriptor is only good for reading.
  */
 
 /**
@@ -118,8 +120,9 @@ struct drm_vimport_info {
 /**
  * struct drm_vimport_vm_create - create an address space
  *
- * Errors: -EINVAL for an unknown flag or a pad; -ENOSPC if the file has too
- * many address spaces.
+ * Errors: -EINVAL for an unknown flag; -ENOSPC if the file or the GPU has too
+ * many address spaces, of which the GPU's include those that wait for their last
+ * jobs; -ENOMEM.
  */
 struct drm_vimport_vm_create {
 	/** @flags: Input: must be zero. */
@@ -166,14 +169,18 @@ enum drm_vimport_vm_bind_op {
  * struct drm_vimport_vm_bind - map or unmap a range of an address space
  *
  * @va, @offset and @size are multiples of 4096. MAP takes effect at the next
- * job; the first MAP of a buffer also asks its exporter where it is. UNMAP waits
- * until the address space is idle; @handle, @flags and @offset must be zero then.
+ * job. The first MAP of a buffer also asks its exporter where it is. If that fails,
+ * only -EOPNOTSUPP is reported here, anything else by the job that needs the
+ * buffer. UNMAP waits until the address space is idle; @handle, @flags and @offset
+ * must be zero then. When the last mapping of a buffer goes, the exporter gets its
+ * sg table back.
  *
  * Errors: -ENOENT for an unknown @vm_id or @handle, or an UNMAP of a range that
  * is not exactly one mapping; -EEXIST for a MAP that overlaps a mapping;
  * -EINVAL for misaligned or zero or overflowing ranges, a part outside the
- * buffer, an unknown op, flag or pad; -EOPNOTSUPP for a buffer whose memory
- * the engine cannot reach; -ERESTARTSYS.
+ * buffer, an unknown op or flag; -EOPNOTSUPP for a buffer whose memory the
+ * engine cannot reach; -ENOSPC for more than 1024 mappings in one address space,
+ * or more than 4 GiB in all of them; -ENOMEM; -ERESTARTSYS.
  */
 struct drm_vimport_vm_bind {
 	/** @vm_id: Input: the address space. */
@@ -335,15 +342,19 @@ struct drm_vimport_sync {
  * Jobs of one address space run in the order of their submission. Every
  * buffer that is mapped there is made valid first, and carries the job's fence
  * until it has run. A job that meets an address without translation, or stores
- * to a read-only one, stops there; its fence carries -EFAULT.
+ * to a read-only one, stops there; its fence carries -EFAULT. It carries -ETIME
+ * if the job was stopped because it ran for five seconds, which the limits do not
+ * allow but on a machine that is very slow, and -ECANCELED if the address space
+ * was destroyed first.
  *
  * Errors: -ENOENT for an unknown @vm_id or syncobj; -EINVAL for an unknown
  * flag, op or pad, no commands, misaligned, zero or overflowing ranges, a COPY
  * onto itself, an unused member that is not zero, an in-sync without a fence, or
  * more than 64 syncs; -E2BIG for more than max_cmds commands, max_job_bytes or
- * max_job_ns; -EAGAIN if the address space has more than two seconds of work
- * outstanding (libdrm's drmIoctl() tries again until it has not); -EBUSY if an
- * exporter does not stop moving what it is asked to map; -EFAULT for bad
+ * max_job_ns; -EAGAIN if the address space has more than two seconds of work or
+ * 128 jobs outstanding (libdrm's drmIoctl() tries again until it has not); -EBUSY
+ * if an exporter does not stop moving what it is asked to map; -EOPNOTSUPP for a
+ * buffer that has moved to where the engine cannot reach it; -EFAULT for bad
  * pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is asked to
  * map.
  */
@@ -383,15 +394,16 @@ struct drm_vimport_exec {
 /**
  * struct drm_vimport_misbehave - switch deliberate bugs on for this file
  *
- * The bugs apply to what this file does from now on, and only to buffers of
- * vexport, which keeps the pages of every mapping it handed out. The kernel is
- * tainted with %TAINT_TEST.
+ * A buffer has the bugs that this file had when it last got its handle from
+ * %DRM_IOCTL_PRIME_FD_TO_HANDLE or %DRM_IOCTL_VIMPORT_IMPORT. They apply only to
+ * buffers of vexport, which keeps the pages of every mapping it handed out. The
+ * kernel is tainted with %TAINT_TEST.
  *
  * Errors: -EPERM without CAP_SYS_ADMIN or if the module was loaded without
  * misbehave=1; -EINVAL for an unknown bug or a pad.
  */
 struct drm_vimport_misbehave {
-	/** @bugs: Input: mask of DRM_VIMPORT_BUG_*; zero behaves again. */
+	/** @bugs: Input: mask of DRM_VIMPORT_BUG_* from now on; zero behaves again. */
 	__u32 bugs;
 
 	/** @pad: Input: must be zero. */

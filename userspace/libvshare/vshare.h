@@ -201,7 +201,7 @@ int vshare_vimport_info(int dev, struct drm_vimport_info *info);
  * @dev: vimport device
  * @vm: name of the address space in this file
  *
- * Return: zero; -ENOSPC if the file has too many.
+ * Return: zero; -ENOSPC if the file or the GPU has too many; -ENOMEM.
  */
 int vshare_vimport_vm_create(int dev, uint32_t *vm);
 
