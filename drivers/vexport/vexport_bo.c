@@ -206,7 +206,10 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 		drm_gem_object_put(&bo->base.base);
 		return ERR_PTR(ret);
 	}
-	/* Nobody else knows the buffer yet. */
+	/*
+	 * No client knows the buffer yet. TTM does: an eviction that came first
+	 * goes uncounted, and there was nobody to miss it.
+	 */
 	bo->placed = true;
 	return bo;
 }
