@@ -8,12 +8,16 @@
 #include <linux/workqueue.h>
 
 #include <drm/drm_managed.h>
+#include <drm/vexport_drm.h>
 
 #include "vexport_bo.h"
 #include "vexport_copy.h"
 #include "vexport_drv.h"
+#include "vexport_pattern.h"
 #include "vexport_quarantine.h"
+#include "vexport_stall.h"
 #include "vexport_storage.h"
+#include "vexport_trace.h"
 
 /**
  * DOC: copy engine
@@ -39,6 +43,8 @@ struct vexport_copy {
 	struct vexport_storage *dst;
 	struct vexport_storage *src;
 	bool fill; /* put @src under watch afterwards */
+	u64 bo_id; /* for tracepoints: the buffer may be gone */
+	u64 generation;
 };
 
 static const char *copy_get_driver_name(struct dma_fence *fence)
@@ -72,14 +78,23 @@ static const struct dma_fence_ops copy_fence_ops = {
 static void copy_work(struct work_struct *work)
 {
 	struct vexport_copy *copy = container_of(work, struct vexport_copy, work);
+	struct vexport_device *vdev = copy->src->vdev;
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
+	trace_vexport_move_idle(vdev, copy->bo_id, copy->generation);
+	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_IDLE);
 	vexport_storage_copy(copy->dst, copy->src);
+	trace_vexport_move_copied(vdev, copy->bo_id, copy->generation);
+	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_COPIED);
 	if (copy->fill)
-		vexport_quarantine_fill(copy->src);
+		vexport_pattern_fill(copy->src);
+	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_DONE);
+	/* Before the signal, so that who has waited for the move finds all its events. */
+	trace_vexport_move_end(vdev, copy->bo_id, copy->generation, 0);
 	dma_fence_signal(&copy->base);
 	dma_fence_end_signalling(cookie);
+	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_RELEASE);
 
 	/* May take locks under which others allocate: only now. */
 	dma_fence_put(copy->after);
@@ -121,6 +136,7 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 
 	dma_resv_assert_held(bo->base.base.resv);
 
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_RESERVED);
 	copy = kzalloc(sizeof(*copy), GFP_KERNEL);
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
@@ -138,6 +154,8 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 	copy->dst = vexport_storage_get(dst);
 	copy->src = vexport_storage_get(src);
 	copy->fill = vexport_quarantine_add_locked(bo, src);
+	copy->bo_id = bo->id;
+	copy->generation = vexport_bo_next_generation(bo);
 	dma_fence_init(&copy->base, &copy_fence_ops, &copy->lock, bo->copy_context,
 		       ++bo->copy_seqno);
 
@@ -145,6 +163,7 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 	dma_fence_get(&copy->base);
 	if (!copy->after || dma_fence_add_callback(copy->after, &copy->cb, copy_after_signalled))
 		copy_start(copy);
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_QUEUED);
 	return &copy->base;
 }
 

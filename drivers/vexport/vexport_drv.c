@@ -16,11 +16,25 @@
 #include <drm/vexport_drm.h>
 
 #include "vexport_bo.h"
+#include "vexport_client.h"
 #include "vexport_copy.h"
+#include "vexport_debugfs.h"
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
+#include "vexport_dumb.h"
+#include "vexport_fdinfo.h"
+#include "vexport_evict.h"
+#include "vexport_fault.h"
 #include "vexport_heap.h"
+#include "vexport_lockdep.h"
+#include "vexport_profile.h"
+#include "vexport_request.h"
+#include "vexport_storm.h"
+#include "vexport_swap.h"
+#include "vexport_revoke.h"
+#include "vexport_stall.h"
 #include "vexport_ttm.h"
+#include "vexport_verdict.h"
 
 #define MAX_INSTANCES	8
 
@@ -37,7 +51,19 @@ module_param(pin_limit_mb, uint, 0444);
 MODULE_PARM_DESC(pin_limit_mb,
 		 "What importers may pin per device in MiB (default 0: an eighth of memory)");
 
+static unsigned int client_pin_limit_mb;
+module_param(client_pin_limit_mb, uint, 0444);
+MODULE_PARM_DESC(client_pin_limit_mb,
+		 "What of it is for each user without CAP_IPC_LOCK in MiB (default 0: a quarter)");
+
 static struct platform_device *platform_devices[MAX_INSTANCES];
+
+/* What the quarantine holds anybody can have. The lock keeps the two numbers together. */
+static u64 vram_used(struct vexport_device *vdev)
+{
+	guard(mutex)(&vdev->quarantine.lock);
+	return vexport_vram_used(&vdev->vram) - atomic64_read(&vdev->quarantine.vram_bytes);
+}
 
 static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -51,7 +77,7 @@ static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 	*args = (struct drm_vexport_info){
 		.caps = VSHARE_IMPLICIT_PIN ? DRM_VEXPORT_CAP_IMPLICIT_PIN : 0,
 		.vram_size = vdev->vram.size,
-		.vram_used = vexport_vram_used(&vdev->vram),
+		.vram_used = vram_used(vdev),
 		.moves = atomic64_read(&stats->moves),
 		.evictions = atomic64_read(&stats->evictions),
 		.notifies = atomic64_read(&stats->notifies),
@@ -62,6 +88,10 @@ static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 		.maps = atomic_read(&stats->maps),
 		.storages = atomic_read(&stats->storages),
 		.pinned = atomic64_read(&stats->pinned),
+		.pin_limit = vdev->pin_limit,
+		.client_pinned = vexport_client_pinned(&vdev->clients),
+		.client_pin_limit = vdev->client_pin_limit,
+		.quarantined = atomic64_read(&vdev->quarantine.bytes),
 	};
 	return 0;
 }
@@ -71,10 +101,22 @@ static const struct drm_ioctl_desc vexport_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_CREATE, vexport_bo_ioctl_create, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_MMAP_OFFSET, vexport_bo_ioctl_mmap_offset, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VEXPORT_BO_QUERY, vexport_bo_ioctl_query, DRM_RENDER_ALLOW),
-	DRM_IOCTL_DEF_DRV(VEXPORT_BO_MOVE, vexport_bo_ioctl_move, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_MOVE, vexport_request_ioctl_move, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_EVICT, vexport_evict_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_STORM, vexport_storm_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_REVOKE, vexport_revoke_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_GEM_EXPORT, vexport_dmabuf_ioctl_export, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_PROFILE, vexport_profile_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_BO_VERDICT, vexport_verdict_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_FAULT, vexport_fault_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VEXPORT_STALL, vexport_stall_ioctl, DRM_RENDER_ALLOW),
 };
 
-DEFINE_DRM_GEM_FOPS(vexport_fops);
+static const struct file_operations vexport_fops = {
+	.owner = THIS_MODULE,
+	DRM_GEM_FOPS,
+	.show_fdinfo = drm_show_fdinfo,
+};
 
 static const struct drm_driver vexport_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ | DRIVER_SYNCOBJ_TIMELINE,
@@ -82,10 +124,15 @@ static const struct drm_driver vexport_driver = {
 	.ioctls = vexport_ioctls,
 	.num_ioctls = ARRAY_SIZE(vexport_ioctls),
 	.gem_prime_import = vexport_dmabuf_import,
+	.gem_prime_import_sg_table = vexport_dumb_import_sg_table,
+	.dumb_create = vexport_dumb_create,
+	.dumb_map_offset = vexport_dumb_map_offset,
+	.show_fdinfo = vexport_fdinfo_show,
+	.debugfs_init = vexport_debugfs_init,
 	.name = "vexport",
 	.desc = "Exporter whose buffers move",
 	.major = 1,
-	.minor = 0,
+	.minor = 2,
 };
 
 static u64 pin_limit(void)
@@ -120,10 +167,18 @@ static int vexport_probe(struct platform_device *pdev)
 
 	vdev->index = id->driver_data;
 	vdev->pin_limit = pin_limit();
+	vdev->client_pin_limit = client_pin_limit_mb ? (u64)client_pin_limit_mb * SZ_1M :
+						       vdev->pin_limit / 4;
+	vexport_client_init(&vdev->clients);
+	spin_lock_init(&vdev->bos_lock);
+	INIT_LIST_HEAD(&vdev->bos);
 	platform_set_drvdata(pdev, vdev);
 
 	/* Undone in the opposite order when the last reference to the device goes. */
 	ret = vexport_copy_init(vdev);
+	if (ret)
+		return ret;
+	ret = vexport_quarantine_init(vdev);
 	if (ret)
 		return ret;
 	ret = vexport_ttm_init(vdev);
@@ -132,6 +187,17 @@ static int vexport_probe(struct platform_device *pdev)
 	ret = vexport_vram_init(vdev, (u64)vram_mb * SZ_1M);
 	if (ret)
 		return ret;
+
+	ret = vexport_swap_init(vdev);
+	if (ret)
+		return ret;
+
+	ret = vexport_profile_init_device(vdev);
+	if (ret)
+		return ret;
+
+	/* Before anybody can take a lock in another order. */
+	vexport_lockdep_prime(vdev);
 
 	ret = drm_dev_register(&vdev->drm, 0);
 	if (ret)
@@ -147,12 +213,18 @@ err_unregister:
 	return ret;
 }
 
+/*
+ * Clients may keep files, dma-bufs and mappings for as long as they like. The device
+ * stays until they have closed them, without a node and without answers; what importers
+ * have mapped stays where it is. Another one may be bound meanwhile.
+ */
 static void vexport_remove(struct platform_device *pdev)
 {
 	struct vexport_device *vdev = platform_get_drvdata(pdev);
 
 	vexport_heap_unregister(vdev);
 	drm_dev_unplug(&vdev->drm);
+	vexport_revoke_unplugged(vdev);
 }
 
 /*

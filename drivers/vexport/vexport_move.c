@@ -3,6 +3,7 @@
 #include <linux/dma-buf.h>
 #include <linux/dma-fence.h>
 #include <linux/dma-resv.h>
+#include <linux/sizes.h>
 
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
@@ -13,9 +14,14 @@
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
 #include "vexport_move.h"
+#include "vexport_pattern.h"
+#include "vexport_profile.h"
 #include "vexport_quarantine.h"
+#include "vexport_stall.h"
 #include "vexport_storage.h"
+#include "vexport_trace.h"
 #include "vexport_ttm.h"
+#include "vexport_verdict.h"
 
 /**
  * DOC: moves
@@ -31,7 +37,7 @@
  * 5. the copy's own fence is published as a KERNEL fence, which everybody obeys
  *    before touching the new storage;
  * 6. the old storage is given up when that fence has signalled, or, if an
- *    importer still has it mapped, when it is unmapped.
+ *    importer still has it mapped, goes into quarantine.
  *
  * Between an importer's job and a move only the order of the two critical
  * sections matters, whichever comes first::
@@ -55,16 +61,36 @@
  *	unlock(resv)				copy fence signals
  *	job writes to the new storage
  *
- * Explicit moves queue the copy. Evictions copy on the spot: TTM reuses the
- * place of an evicted buffer at once, and would free the target under a queued
+ * A move that is asked for queues its copy, so importers meet what is hardest to get
+ * right: a move that is pending while the reservation is free. Two do not.
+ *
+ * Evictions copy on the spot: whoever moves the buffer waits in step 4, copies, and
+ * does not drop the reservation until all is over, so there is no step 5. TTM reuses
+ * the place of an evicted buffer at once, and would free the target under a queued
  * copy if waiting for it took too long.
+ *
+ * So does a call that waits for its move, if there is nothing to wait for in step 4
+ * and not much to copy; see is_made_at_once_locked(). That spares two switches to the
+ * copy engine's worker, two to TTM's, a fence and a ghost. Importers lose nothing: what
+ * they did with the old storage is over, and to map the new one they need the
+ * reservation, which the mover has until the content is there.
  *
  * Between TT and SYSTEM a buffer keeps its storage, and there is nothing to copy.
  */
 
+/*
+ * How much a call may copy with the reservation held. Others wait for that who would
+ * not wait for a fence, such as an importer that wants to unmap, and a task that is
+ * killed has to finish it first. Of what is larger the switches are next to nothing.
+ */
+#define MAX_COPY_AT_ONCE	SZ_4M
+
 /* What is known of a move from the moment that importers have been told. */
 struct move {
 	bool busy;
+	bool watched; /* what is left, because an importer has it mapped */
+	bool touched; /* by a CPU */
+	bool queued; /* a worker ends it */
 };
 
 /* Does somebody else than our own copy engine still use the buffer? */
@@ -73,6 +99,8 @@ static bool importer_pending_locked(struct vexport_bo *bo)
 	struct dma_resv_iter cursor;
 	struct dma_fence *fence;
 
+	dma_resv_assert_held(bo->base.base.resv);
+
 	dma_resv_for_each_fence(&cursor, bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP, fence) {
 		if (fence->context != bo->copy_context && !dma_fence_is_signaled(fence))
 			return true;
@@ -80,7 +108,21 @@ static bool importer_pending_locked(struct vexport_bo *bo)
 	return false;
 }
 
-static void notify_locked(struct vexport_bo *bo)
+static void note_notify_locked(struct vexport_bo *bo, struct dma_buf *dmabuf)
+{
+	struct dma_buf_attachment *attach;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	list_for_each_entry(attach, &dmabuf->attachments, node) {
+		if (!attach->importer_ops)
+			continue;
+		trace_vexport_move_notify(bo, attach);
+		vexport_verdict_notify_locked(attach->priv);
+	}
+}
+
+static void notify_once_locked(struct vexport_bo *bo)
 {
 	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	struct vexport_dmabuf *vdmabuf;
@@ -88,10 +130,29 @@ static void notify_locked(struct vexport_bo *bo)
 	dma_resv_assert_held(bo->base.base.resv);
 
 	list_for_each_entry(vdmabuf, &bo->dmabufs, node) {
+		note_notify_locked(bo, vdmabuf->dmabuf);
 		dma_buf_invalidate_mappings(vdmabuf->dmabuf);
 		bo->notifies++;
 		atomic64_inc(&vdev->stats.notifies);
 	}
+}
+
+/**
+ * vexport_move_notify_locked - tell all importers that the buffer is being taken away
+ * @bo: the buffer
+ *
+ * Through every live dma-buf. They stop using their mappings by the time at which
+ * the fences that are in the reservation now have signalled.
+ *
+ * Locks: the reservation is held.
+ */
+void vexport_move_notify_locked(struct vexport_bo *bo)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	notify_once_locked(bo);
+	if (vexport_profile_acts_locked(bo, DRM_VEXPORT_NASTY_NOTIFY_TWICE))
+		notify_once_locked(bo);
 }
 
 /* Steps 2 and 3. A failure leaves a buffer that importers map anew: no harm. */
@@ -104,10 +165,15 @@ static int begin_locked(struct vexport_bo *bo, struct move *move, bool evict)
 	 * generation. Not if somebody waits for memory: the next check finds it.
 	 */
 	if (!evict)
-		vexport_quarantine_check_locked(bo);
+		vexport_quarantine_check_locked(bo, false);
 
 	move->busy = importer_pending_locked(bo);
-	notify_locked(bo);
+	move->touched = bo->cpu_touched;
+	/* Zapped by now: the next fault sets it again. */
+	bo->cpu_touched = false;
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_BEGIN);
+	vexport_move_notify_locked(bo);
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_NOTIFIED);
 	return dma_resv_reserve_fences(bo->base.base.resv, 1);
 }
 
@@ -117,11 +183,16 @@ static void end_locked(struct vexport_bo *bo, struct move *move, bool evict)
 
 	dma_resv_assert_held(bo->base.base.resv);
 
+	if (!move->queued)
+		trace_vexport_move_end(vdev, bo->id, vexport_bo_next_generation(bo), 0);
+
 	/* Finding its first place is not a move. */
 	if (!bo->placed)
 		return;
 	bo->generation++;
 	bo->moves_busy += move->busy;
+	bo->moves_mapped += move->watched;
+	bo->moves_touched += move->touched;
 	atomic64_inc(&vdev->stats.moves);
 	if (evict) {
 		bo->evictions++;
@@ -134,15 +205,16 @@ static void end_locked(struct vexport_bo *bo, struct move *move, bool evict)
  * somebody still holds: the copy that is queued holds both storages, so one of
  * them per buffer must do, and an importer holds what it has mapped.
  */
-static int may_leave_locked(struct vexport_bo *bo, struct vexport_storage *storage)
+static int may_leave_locked(struct vexport_bo *bo, struct vexport_storage *storage,
+			    bool to_vram, bool interruptible)
 {
 	long ret;
 
 	dma_resv_assert_held(bo->base.base.resv);
 
-	if (!vexport_quarantine_has_room_locked(bo, storage))
+	if (!vexport_quarantine_has_room_locked(bo, storage, to_vram))
 		return -ENOMEM;
-	ret = dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, true,
+	ret = dma_resv_wait_timeout(bo->base.base.resv, DMA_RESV_USAGE_KERNEL, interruptible,
 				    MAX_SCHEDULE_TIMEOUT);
 	return ret < 0 ? ret : 0;
 }
@@ -154,6 +226,8 @@ static int move_queued(struct vexport_bo *bo, struct ttm_resource *new_mem,
 	struct dma_fence *fence;
 	int ret;
 
+	dma_resv_assert_held(bo->base.base.resv);
+
 	fence = vexport_copy_submit_locked(bo, dst, src);
 	if (IS_ERR(fence))
 		return PTR_ERR(fence);
@@ -163,31 +237,67 @@ static int move_queued(struct vexport_bo *bo, struct ttm_resource *new_mem,
 		/*
 		 * No memory to keep the old storage on a ghost. The copy runs
 		 * and TTM is about to free its target: wait, then bring back
-		 * what the quarantine may have overwritten.
+		 * what the quarantine may have overwritten. Not while it watches:
+		 * it would take that for stale writes, and undo them.
 		 */
 		dma_fence_wait(fence, false);
-		vexport_storage_copy(src, dst);
 		vexport_quarantine_cancel_locked(bo, src);
+		vexport_storage_copy(src, dst);
 	}
 	dma_fence_put(fence);
 	return ret;
+}
+
+/*
+ * Whether a move is copied here and now. To be asked after importers have been told,
+ * because they may publish one more fence on that occasion. With a fence pending the
+ * reservation would be held for as long as importers like; and who has set a stall
+ * wants to meet the worker, with the reservation free.
+ */
+static bool is_made_at_once_locked(struct vexport_bo *bo)
+{
+	dma_resv_assert_held(bo->base.base.resv);
+
+	return bo->waited_for && bo->base.base.size <= MAX_COPY_AT_ONCE &&
+	       dma_resv_test_signaled(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP) &&
+	       !vexport_stall_exists(bo);
+}
+
+/* What a worker does for a move that is queued. No fence is pending. */
+static void copy_locked(struct vexport_bo *bo, struct vexport_storage *dst,
+			struct vexport_storage *src)
+{
+	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
+	u64 generation = vexport_bo_next_generation(bo);
+	bool fill;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	trace_vexport_move_idle(vdev, bo->id, generation);
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_IDLE);
+	fill = vexport_quarantine_add_locked(bo, src);
+	vexport_storage_copy(dst, src);
+	trace_vexport_move_copied(vdev, bo->id, generation);
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_COPIED);
+	if (fill)
+		vexport_pattern_fill(src);
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_DONE);
 }
 
 static int move_inline(struct vexport_bo *bo, struct ttm_operation_ctx *ctx,
 		       struct ttm_resource *new_mem, struct vexport_storage *dst,
 		       struct vexport_storage *src)
 {
-	bool fill;
 	int ret;
 
+	dma_resv_assert_held(bo->base.base.resv);
+
+	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_RESERVED);
 	ret = ttm_bo_wait_ctx(&bo->base, ctx);
 	if (ret)
 		return ret;
 
-	fill = vexport_quarantine_add_locked(bo, src);
-	vexport_storage_copy(dst, src);
-	if (fill)
-		vexport_quarantine_fill(src);
+	copy_locked(bo, dst, src);
 	ttm_bo_move_sync_cleanup(&bo->base, new_mem);
 	return 0;
 }
@@ -197,6 +307,8 @@ static int target_storage(struct vexport_bo *bo, struct ttm_operation_ctx *ctx,
 			  struct ttm_resource *new_mem, struct vexport_storage **dst)
 {
 	int ret;
+
+	dma_resv_assert_held(bo->base.base.resv);
 
 	if (new_mem->mem_type == TTM_PL_VRAM) {
 		*dst = to_vexport_vram_resource(new_mem)->storage;
@@ -217,6 +329,8 @@ static int move_same_pages(struct vexport_bo *bo, bool evict, struct ttm_resourc
 	struct move move = {};
 	int ret;
 
+	dma_resv_assert_held(bo->base.base.resv);
+
 	/*
 	 * A buffer in SYSTEM may be swapped out, so no importer has a valid
 	 * mapping of one, and going to TT takes nothing away from anybody.
@@ -235,8 +349,10 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 		     struct ttm_resource *new_mem)
 {
 	struct vexport_storage *dst, *src;
-	struct move move;
+	struct move move = {};
 	int ret;
+
+	dma_resv_assert_held(bo->base.base.resv);
 
 	/* Swapped out: the pages come back first. */
 	if (bo->base.ttm && bo->base.ttm->page_flags & TTM_TT_FLAG_SWAPPED) {
@@ -245,6 +361,7 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 			return ret;
 	}
 	src = vexport_bo_storage_locked(bo);
+	move.watched = vexport_quarantine_would_watch(src);
 
 	ret = target_storage(bo, ctx, new_mem, &dst);
 	if (ret)
@@ -261,13 +378,9 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 		return 0;
 	}
 
-	/* Whoever may not wait must not make importers drop their mappings for nothing. */
-	if (evict && ctx->no_wait_gpu &&
-	    !dma_resv_test_signaled(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP))
-		return -EBUSY;
-
 	if (!evict) {
-		ret = may_leave_locked(bo, src);
+		ret = may_leave_locked(bo, src, new_mem->mem_type == TTM_PL_VRAM,
+				       ctx->interruptible);
 		if (ret)
 			return ret;
 	}
@@ -276,7 +389,11 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 	if (ret)
 		return ret;
 
-	ret = evict ? move_inline(bo, ctx, new_mem, dst, src) : move_queued(bo, new_mem, dst, src);
+	move.queued = !evict && !is_made_at_once_locked(bo);
+	if (move.queued)
+		ret = move_queued(bo, new_mem, dst, src);
+	else
+		ret = move_inline(bo, ctx, new_mem, dst, src);
 	if (ret)
 		return ret;
 	end_locked(bo, &move, evict);
@@ -299,7 +416,9 @@ static int move_copy(struct vexport_bo *bo, bool evict, struct ttm_operation_ctx
 int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation_ctx *ctx,
 		 struct ttm_resource *new_mem, struct ttm_place *hop)
 {
+	struct vexport_device *vdev = to_vexport_device(tbo->base.dev);
 	struct vexport_bo *bo = to_vexport_bo(tbo);
+	int ret;
 
 	dma_resv_assert_held(tbo->base.resv);
 
@@ -312,32 +431,49 @@ int vexport_move(struct ttm_buffer_object *tbo, bool evict, struct ttm_operation
 		return 0;
 	}
 
+	/* To TTM it is a validation; see vexport_evict_bo_locked(). */
+	evict |= bo->evicting;
+
 	/* TTM's evict-all does not look at pins. */
 	if (tbo->pin_count)
 		return -EBUSY;
 
+	/* Whoever may not wait must not make importers drop their mappings for nothing. */
+	if (evict && ctx->no_wait_gpu &&
+	    !dma_resv_test_signaled(tbo->base.resv, DMA_RESV_USAGE_BOOKKEEP))
+		return -EBUSY;
+
+	trace_vexport_move_begin(bo, new_mem->mem_type, evict);
 	if (tbo->resource->mem_type != TTM_PL_VRAM && new_mem->mem_type != TTM_PL_VRAM)
-		return move_same_pages(bo, evict, new_mem);
-	return move_copy(bo, evict, ctx, new_mem);
+		ret = move_same_pages(bo, evict, new_mem);
+	else
+		ret = move_copy(bo, evict, ctx, new_mem);
+	if (ret)
+		trace_vexport_move_end(vdev, bo->id, vexport_bo_next_generation(bo), ret);
+	return ret;
 }
 
-/**
- * vexport_move_exchange_locked - give a buffer fresh system pages
- * @bo: a buffer in TT or SYSTEM that is not pinned
- *
- * The placement stays, so TTM need not know. The copy is pending on return, as a
- * KERNEL fence.
- *
- * Locks: the reservation is held.
- *
- * Return: 0; -ENOMEM; -ERESTARTSYS. The buffer is where it was then.
- */
-int vexport_move_exchange_locked(struct vexport_bo *bo)
+static int queue_exchange_locked(struct vexport_bo *bo, struct vexport_storage *dst,
+				 struct vexport_storage *src)
+{
+	struct dma_fence *fence;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	fence = vexport_copy_submit_locked(bo, dst, src);
+	if (IS_ERR(fence))
+		return PTR_ERR(fence);
+
+	dma_resv_add_fence(bo->base.base.resv, fence, DMA_RESV_USAGE_KERNEL);
+	dma_fence_put(fence);
+	return 0;
+}
+
+static int exchange_locked(struct vexport_bo *bo)
 {
 	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	struct vexport_storage *dst, *src;
-	struct dma_fence *fence;
-	struct move move;
+	struct move move = {};
 	int ret;
 
 	dma_resv_assert_held(bo->base.base.resv);
@@ -347,32 +483,61 @@ int vexport_move_exchange_locked(struct vexport_bo *bo)
 		return ret;
 
 	src = vexport_bo_storage_locked(bo);
-	ret = may_leave_locked(bo, src);
+	move.watched = vexport_quarantine_would_watch(src);
+	ret = may_leave_locked(bo, src, false, true);
 	if (ret)
 		return ret;
 
-	dst = vexport_storage_alloc_system(vdev, src->npages, GFP_HIGHUSER | __GFP_NOWARN);
+	dst = vexport_storage_alloc_system(vdev, src->npages, GFP_HIGHUSER | __GFP_NOWARN,
+					   vexport_profile_is_contiguous_locked(bo));
 	if (IS_ERR(dst))
 		return PTR_ERR(dst);
+	vexport_profile_arrange_locked(bo, dst);
 
 	ttm_bo_unmap_virtual(&bo->base);
 	ret = begin_locked(bo, &move, false);
 	if (ret)
 		goto err_put_dst;
 
-	fence = vexport_copy_submit_locked(bo, dst, src);
-	if (IS_ERR(fence)) {
-		ret = PTR_ERR(fence);
-		goto err_put_dst;
+	move.queued = !is_made_at_once_locked(bo);
+	if (move.queued) {
+		ret = queue_exchange_locked(bo, dst, src);
+		if (ret)
+			goto err_put_dst;
+	} else {
+		vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_RESERVED);
+		copy_locked(bo, dst, src);
 	}
-
-	dma_resv_add_fence(bo->base.base.resv, fence, DMA_RESV_USAGE_KERNEL);
-	dma_fence_put(fence);
 	vexport_ttm_set_storage_locked(bo, dst);
 	end_locked(bo, &move, false);
 	return 0;
 
 err_put_dst:
 	vexport_storage_put(dst);
+	return ret;
+}
+
+/**
+ * vexport_move_exchange_locked - give a buffer fresh system pages
+ * @bo: a buffer in TT or SYSTEM that is not pinned
+ *
+ * The placement stays, so TTM need not know. The copy may be pending on return, as
+ * a KERNEL fence.
+ *
+ * Locks: the reservation is held.
+ *
+ * Return: 0; -ENOMEM; -ERESTARTSYS. The buffer is where it was then.
+ */
+int vexport_move_exchange_locked(struct vexport_bo *bo)
+{
+	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
+	int ret;
+
+	dma_resv_assert_held(bo->base.base.resv);
+
+	trace_vexport_move_begin(bo, bo->base.resource->mem_type, false);
+	ret = exchange_locked(bo);
+	if (ret)
+		trace_vexport_move_end(vdev, bo->id, vexport_bo_next_generation(bo), ret);
 	return ret;
 }

@@ -6,11 +6,13 @@
 #include <drm/drm_managed.h>
 #include <drm/ttm/ttm_bo.h>
 #include <drm/ttm/ttm_placement.h>
-#include <drm/ttm/ttm_range_manager.h>
+#include <drm/ttm/ttm_resource.h>
 
 #include "vexport_bo.h"
 #include "vexport_drv.h"
 #include "vexport_move.h"
+#include "vexport_pattern.h"
+#include "vexport_profile.h"
 #include "vexport_quarantine.h"
 #include "vexport_storage.h"
 #include "vexport_ttm.h"
@@ -27,6 +29,8 @@ static struct ttm_tt *vexport_tt_create(struct ttm_buffer_object *bo, u32 page_f
 		kfree(tt);
 		return NULL;
 	}
+	/* A ghost may own it in the end, but that never allocates. */
+	tt->bo = to_vexport_bo(bo);
 	return &tt->base;
 }
 
@@ -48,34 +52,40 @@ static int vexport_tt_populate(struct ttm_device *ttm, struct ttm_tt *tt,
 	struct vexport_storage *storage;
 	gfp_t gfp = GFP_HIGHUSER | __GFP_NOWARN;
 
+	dma_resv_assert_held(vtt->bo->base.base.resv);
+
 	if (tt->page_flags & TTM_TT_FLAG_ZERO_ALLOC)
 		gfp |= __GFP_ZERO;
 	if (ctx->gfp_retry_mayfail)
 		gfp |= __GFP_RETRY_MAYFAIL;
 
-	storage = vexport_storage_alloc_system(vdev, tt->num_pages, gfp);
+	/* The first time there is the array that TTM has allocated. */
+	storage = vexport_storage_alloc_in(vdev, tt->pages, tt->num_pages, gfp,
+					   vexport_profile_is_contiguous_locked(vtt->bo));
 	if (IS_ERR(storage))
 		return PTR_ERR(storage);
+	vexport_profile_arrange_locked(vtt->bo, storage);
 
 	vtt->storage = storage;
-	memcpy(tt->pages, storage->pages, tt->num_pages * sizeof(*tt->pages));
+	tt->pages = storage->pages;
+	atomic_long_add(tt->num_pages, &vdev->swap.pages);
 	return 0;
 }
 
 static void vexport_tt_unpopulate(struct ttm_device *ttm, struct ttm_tt *tt)
 {
+	struct vexport_device *vdev = container_of(ttm, struct vexport_device, ttm);
 	struct vexport_tt *vtt = to_vexport_tt(tt);
 
+	atomic_long_sub(tt->num_pages, &vdev->swap.pages);
 	/*
-	 * Swapped out under an importer's old mapping: watch what it does. If a
-	 * copy has filled the pages already (paired with its release), there
-	 * may be stale writes in them that must not be wiped out.
+	 * Swapped out under an importer's old mapping: watch what it does.
 	 */
-	if (!smp_load_acquire(&vtt->storage->patterned) && !list_empty(&vtt->storage->left))
-		vexport_quarantine_fill(vtt->storage);
+	if (vexport_quarantine_wants_pattern(vtt->storage))
+		vexport_pattern_fill(vtt->storage);
+	tt->pages = NULL;
 	vexport_storage_put(vtt->storage);
 	vtt->storage = NULL;
-	memset(tt->pages, 0, tt->num_pages * sizeof(*tt->pages));
 }
 
 /**
@@ -97,7 +107,7 @@ void vexport_ttm_set_storage_locked(struct vexport_bo *bo, struct vexport_storag
 
 	vexport_storage_put(vtt->storage);
 	vtt->storage = storage;
-	memcpy(tt->pages, storage->pages, tt->num_pages * sizeof(*tt->pages));
+	tt->pages = storage->pages;
 }
 
 static const struct ttm_place tt_place = { .mem_type = TTM_PL_TT };
@@ -166,11 +176,67 @@ static const struct ttm_device_funcs vexport_ttm_funcs = {
 	.io_mem_pfn = vexport_io_mem_pfn,
 };
 
+/*
+ * TT has no addresses, so nobody need look for a place there: it is full when there is
+ * more in it than the machine has memory.
+ */
+static void tt_manager_free(struct ttm_resource_manager *man, struct ttm_resource *res)
+{
+	ttm_resource_fini(man, res);
+	kfree(res);
+}
+
+static int tt_manager_alloc(struct ttm_resource_manager *man, struct ttm_buffer_object *bo,
+			    const struct ttm_place *place, struct ttm_resource **res)
+{
+	struct ttm_resource *new;
+
+	new = kzalloc(sizeof(*new), GFP_KERNEL);
+	if (!new)
+		return -ENOMEM;
+
+	/* Counts it, so two that take the last room at a time cannot both have it. */
+	ttm_resource_init(bo, place, new);
+	if (ttm_resource_manager_usage(man) > man->size) {
+		tt_manager_free(man, new);
+		return -ENOSPC;
+	}
+	*res = new;
+	return 0;
+}
+
+static const struct ttm_resource_manager_func tt_manager_func = {
+	.alloc = tt_manager_alloc,
+	.free = tt_manager_free,
+};
+
+static void tt_manager_init(struct vexport_device *vdev)
+{
+	struct ttm_resource_manager *man = &vdev->tt_manager;
+
+	man->func = &tt_manager_func;
+	man->use_tt = true;
+	/* TTM's own limit on pages applies, too. */
+	ttm_resource_manager_init(man, &vdev->ttm, (u64)totalram_pages() << PAGE_SHIFT);
+	ttm_set_driver_manager(&vdev->ttm, TTM_PL_TT, man);
+	ttm_resource_manager_set_used(man, true);
+}
+
+static void tt_manager_fini(struct vexport_device *vdev)
+{
+	struct ttm_resource_manager *man = &vdev->tt_manager;
+
+	ttm_resource_manager_set_used(man, false);
+	ttm_resource_manager_evict_all(&vdev->ttm, man);
+	ttm_resource_manager_cleanup(man);
+	ttm_set_driver_manager(&vdev->ttm, TTM_PL_TT, NULL);
+}
+
 static void ttm_fini(struct drm_device *drm, void *data)
 {
 	struct vexport_device *vdev = to_vexport_device(drm);
 
-	ttm_range_man_fini(&vdev->ttm, TTM_PL_TT);
+	tt_manager_fini(vdev);
 	ttm_device_fini(&vdev->ttm);
 }
 
@@ -192,11 +258,6 @@ int vexport_ttm_init(struct vexport_device *vdev)
 	if (ret)
 		return ret;
 
-	/* TT is as large as the machine; TTM's own limit on pages applies. */
-	ret = ttm_range_man_init(&vdev->ttm, TTM_PL_TT, true, totalram_pages());
-	if (ret) {
-		ttm_device_fini(&vdev->ttm);
-		return ret;
-	}
+	tt_manager_init(vdev);
 	return drmm_add_action_or_reset(drm, ttm_fini, NULL);
 }

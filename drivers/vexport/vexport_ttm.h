@@ -12,10 +12,12 @@ struct vexport_storage;
  * struct vexport_tt - a buffer's system pages
  */
 struct vexport_tt {
-	/** @base: TTM's part; its page array is a copy of the storage's. */
+	/** @base: TTM's part; its page array is the storage's, if there is one. */
 	struct ttm_tt base;
 	/** @storage: The pages, one reference; NULL while unpopulated. */
 	struct vexport_storage *storage;
+	/** @bo: Whose pages; to be looked at only when they are allocated. */
+	struct vexport_bo *bo;
 };
 
 /**

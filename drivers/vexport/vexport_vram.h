@@ -24,10 +24,15 @@ struct vexport_vram {
 	struct page **pages;
 	/** @size: Bytes. */
 	u64 size;
-	/** @lock: Protects @mm. */
+	/** @lock: Protects @mm and @kept. */
 	struct mutex lock;
 	/** @mm: Who has which pages. Protected by @lock. */
 	struct gpu_buddy mm;
+	/**
+	 * @kept: Storage that buffers have left and that importers still have
+	 * mapped, &vexport_storage.kept. Protected by @lock.
+	 */
+	struct list_head kept;
 };
 
 /**
@@ -53,7 +58,9 @@ int vexport_vram_init(struct vexport_device *vdev, u64 size);
 int vexport_vram_alloc(struct vexport_vram *vram, struct page **pages, unsigned long npages,
 		       struct list_head *blocks);
 void vexport_vram_free(struct vexport_vram *vram, struct list_head *blocks);
-int vexport_vram_replace(struct vexport_vram *vram, struct list_head *blocks);
+void vexport_vram_keep(struct vexport_vram *vram, struct vexport_storage *storage);
+bool vexport_vram_unkeep(struct vexport_vram *vram, struct vexport_storage *storage);
+bool vexport_vram_take_back(struct vexport_vram *vram, struct vexport_storage *storage);
 u64 vexport_vram_used(struct vexport_vram *vram);
 
 #endif /* _VEXPORT_VRAM_H_ */
