@@ -5,10 +5,7 @@
 
 struct drm_device;
 struct drm_file;
-struct vimport_va;
-struct vimport_vm;
 
-void vimport_bind_remove_locked(struct vimport_vm *vm, struct vimport_va *va);
 int vimport_bind_ioctl(struct drm_device *drm, void *data, struct drm_file *file);
 
 #endif /* _VIMPORT_BIND_H_ */

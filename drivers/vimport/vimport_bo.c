@@ -4,18 +4,22 @@
 /**
  * DOC: import
  *
- * All of vimport's memory is imported, and every import is dynamic: the
- * exporter may move the buffer at any time, and says so through
- * invalidate_mappings(). An import then goes through these states, all under
- * the dma_resv:
+ * All of vimport's memory is imported. An import is dynamic, unless its user wants it
+ * otherwise: the exporter may move the buffer at any time unless it is pinned, and says
+ * so through invalidate_mappings(). An import then goes through these states, all
+ * under the dma_resv:
  *
  * - no sg table: as long as nothing is mapped in any address space, and after a
  *   move once no job may use the old place; also if the exporter had none to
- *   give;
+ *   give. One that is pinned has an sg table from its beginning to its end, unless
+ *   the exporter takes the buffer away;
  * - valid: &vimport_bo.sgt says where the buffer is;
  * - stale: it says where the buffer was. Jobs that were submitted before may
  *   still use it, the exporter waits for their fences. New ones wait until
  *   the sg table was given back and the buffer mapped anew.
+ *
+ * A static import, one without attach_ops, is never stale: the dma-buf core has the
+ * exporter keep the buffer in place, and there is nobody to tell.
  */
 
 #include <drm/drm_drv.h>
@@ -29,15 +33,31 @@
 
 #include "vimport_bo.h"
 #include "vimport_drv.h"
+#include "vimport_misbehave.h"
+#include "vimport_trace.h"
 #include "vimport_use.h"
+#include "vimport_userptr.h"
 #include "vimport_vm.h"
+
+/*
+ * Jiffies from an invalidation until the sg table is given back. The exporter holds
+ * the reservation while it tells importers: without a delay each of them would wake
+ * a worker that can do nothing but wait for it. A move is over by then, mostly.
+ */
+#define RELEASE_DELAY	1
 
 static void unmap_locked(struct vimport_bo *bo)
 {
+	struct dma_buf_attachment *attach = bo->base.import_attach;
+	dma_addr_t addr = bo->segs.seg[0].addr;
+
 	dma_resv_assert_held(bo->base.resv);
 
 	vimport_segs_fini(&bo->segs);
-	dma_buf_unmap_attachment(bo->base.import_attach, bo->sgt, DMA_BIDIRECTIONAL);
+	if (bo->bugs)
+		vimport_misbehave_unmap_locked(attach, bo->sgt, addr, bo->stale, bo->bugs);
+	else
+		dma_buf_unmap_attachment(attach, bo->sgt, DMA_BIDIRECTIONAL);
 	bo->sgt = NULL;
 	bo->stale = false;
 }
@@ -82,6 +102,9 @@ int vimport_bo_validate_locked(struct vimport_bo *bo)
 
 	dma_resv_assert_held(bo->base.resv);
 
+	/* What is known of a process's pages was looked up before the lock was taken. */
+	if (vimport_userptr_is(&bo->base))
+		return 0;
 	if (bo->sgt && !bo->stale)
 		return 0;
 
@@ -119,7 +142,7 @@ void vimport_bo_unmap_unused_locked(struct vimport_bo *bo)
 {
 	dma_resv_assert_held(bo->base.resv);
 
-	if (bo->sgt && list_empty(&bo->base.gpuva.list))
+	if (bo->sgt && !bo->pinned && list_empty(&bo->base.gpuva.list))
 		unmap_locked(bo);
 }
 
@@ -134,15 +157,21 @@ void vimport_bo_unmap_unused_locked(struct vimport_bo *bo)
  */
 void vimport_bo_queue_release(struct vimport_bo *bo)
 {
-	queue_work(vimport_release_wq, &bo->release_work);
+	/* Read when nobody queues any more, in bo_free(). */
+	WRITE_ONCE(bo->release_queued, true);
+	queue_delayed_work(vimport_release_wq, &bo->release_work, RELEASE_DELAY);
 }
 
 static void release_work(struct work_struct *work)
 {
-	struct vimport_bo *bo = container_of(work, struct vimport_bo, release_work);
+	struct vimport_bo *bo = container_of(work, struct vimport_bo, release_work.work);
 	struct drm_gpuvm_bo *vm_bo;
 
-	dma_resv_lock(bo->base.resv, NULL);
+	/* Who holds it may be waiting for jobs, and there are few workers. */
+	if (!dma_resv_trylock(bo->base.resv)) {
+		queue_delayed_work(vimport_release_wq, &bo->release_work, RELEASE_DELAY);
+		return;
+	}
 	if (!bo->stale)
 		goto out_unlock;
 	/* Whoever is yet to zap queues this work again when that is done. */
@@ -194,8 +223,10 @@ static void bo_invalidate(struct dma_buf_attachment *attach)
 
 	dma_resv_assert_held(bo->base.resv);
 
+	trace_vimport_invalidate(bo);
 	atomic64_inc(&to_vimport_device(bo->base.dev)->counters.invalidations);
-	if (!bo->ignore_invalidate)
+	vimport_misbehave_invalidate(bo->bugs);
+	if (!(bo->bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE))
 		invalidate_locked(bo);
 }
 
@@ -209,15 +240,65 @@ static const struct dma_buf_attach_ops attach_ops_no_p2p = {
 	.invalidate_mappings = bo_invalidate,
 };
 
+/*
+ * Pins and maps in one go: an exporter whose core pins for every map can only
+ * tell from both together that this pin is meant.
+ */
+static int pin_locked(struct vimport_bo *bo)
+{
+	int ret;
+
+	dma_resv_assert_held(bo->base.resv);
+
+	ret = dma_buf_pin(bo->base.import_attach);
+	if (ret)
+		return ret;
+
+	ret = vimport_bo_validate_locked(bo);
+	if (ret) {
+		dma_buf_unpin(bo->base.import_attach);
+		return ret;
+	}
+	bo->pinned = true;
+	return 0;
+}
+
+static int pin(struct vimport_bo *bo)
+{
+	int ret;
+
+	ret = dma_resv_lock_interruptible(bo->base.resv, NULL);
+	if (ret)
+		return ret;
+	ret = pin_locked(bo);
+	dma_resv_unlock(bo->base.resv);
+	return ret == -EINTR ? -ERESTARTSYS : ret;
+}
+
+static void unpin(struct vimport_bo *bo)
+{
+	dma_resv_lock(bo->base.resv, NULL);
+	/* None if the exporter has taken the buffer away. */
+	if (bo->sgt)
+		unmap_locked(bo);
+	dma_buf_unpin(bo->base.import_attach);
+	dma_resv_unlock(bo->base.resv);
+}
+
 /* No address space maps the object any more: each mapping holds a reference. */
 static void bo_free(struct drm_gem_object *obj)
 {
 	struct vimport_device *vdev = to_vimport_device(obj->dev);
 	struct vimport_bo *bo = to_vimport_bo(obj);
 
+	if (bo->pinned)
+		unpin(bo);
 	/* It went with the last mapping, so the callback queues no work any more. */
 	WARN_ON(bo->sgt);
-	cancel_work_sync(&bo->release_work);
+	if (bo->release_queued)
+		cancel_delayed_work_sync(&bo->release_work);
+	if (bo->bugs)
+		vimport_misbehave_detach(obj->import_attach, bo->bugs);
 
 	drm_prime_gem_destroy(obj, NULL);
 	drm_gem_object_release(obj);
@@ -245,7 +326,7 @@ static struct drm_gem_object *import(struct drm_device *drm, struct dma_buf *dma
 	bo->base.funcs = &bo_funcs;
 	bo->base.resv = dmabuf->resv;
 	drm_gem_private_object_init(drm, &bo->base, dmabuf->size);
-	INIT_WORK(&bo->release_work, release_work);
+	INIT_DELAYED_WORK(&bo->release_work, release_work);
 
 	/* From here on the exporter may invalidate, so all must be in place. */
 	attach = dma_buf_dynamic_attach(dmabuf, drm->dev, ops, bo);
@@ -282,19 +363,22 @@ struct drm_gem_object *vimport_bo_import(struct drm_device *drm, struct dma_buf 
  *
  * Only vexport keeps the pages of every sg table it handed out for as long as
  * it is mapped. With any other exporter the bugs would write to memory that
- * has a new owner, so its buffers are treated well.
+ * has a new owner, so its buffers are treated well. And so is a static import: there is
+ * nothing to ignore, and its pin is the core's.
  */
 void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs)
 {
 	struct vimport_bo *bo = to_vimport_bo(obj);
-	bool ignore = bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE &&
-		      !strcmp(obj->import_attach->dmabuf->exp_name, "vexport");
+
+	if (strcmp(obj->import_attach->dmabuf->exp_name, "vexport") ||
+	    !obj->import_attach->importer_ops)
+		bugs = 0;
 
 	dma_resv_lock(obj->resv, NULL);
 	/* Behaving begins with what has been ignored. */
-	if (bo->ignore_invalidate && !ignore)
+	if (bo->bugs & ~bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE)
 		invalidate_locked(bo);
-	bo->ignore_invalidate = ignore;
+	bo->bugs = bugs;
 	dma_resv_unlock(obj->resv);
 }
 
@@ -308,31 +392,48 @@ void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs)
  */
 int vimport_bo_import_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
+	const u32 dynamic_flags = DRM_VIMPORT_IMPORT_NO_P2P | DRM_VIMPORT_IMPORT_PINNED;
+	const struct dma_buf_attach_ops *ops = &attach_ops;
 	struct vimport_file *vfile = file->driver_priv;
 	struct drm_vimport_import *args = data;
 	struct drm_gem_object *obj;
 	struct dma_buf *dmabuf;
+	u32 bugs;
 	int ret;
 
-	if (args->flags & ~DRM_VIMPORT_IMPORT_NO_P2P || args->pad)
+	if (args->flags == DRM_VIMPORT_IMPORT_STATIC)
+		ops = NULL;
+	else if (args->flags & ~dynamic_flags)
+		return -EINVAL;
+	else if (args->flags & DRM_VIMPORT_IMPORT_NO_P2P)
+		ops = &attach_ops_no_p2p;
+	if (args->pad)
 		return -EINVAL;
 
 	dmabuf = dma_buf_get(args->fd);
 	if (IS_ERR(dmabuf))
 		return PTR_ERR(dmabuf);
 
-	obj = import(drm, dmabuf, args->flags & DRM_VIMPORT_IMPORT_NO_P2P ?
-				  &attach_ops_no_p2p : &attach_ops);
+	obj = import(drm, dmabuf, ops);
 	if (IS_ERR(obj)) {
 		ret = PTR_ERR(obj);
 		goto out_put_dmabuf;
 	}
 
-	vimport_bo_misbehave(obj, READ_ONCE(vfile->bugs));
+	bugs = READ_ONCE(vfile->bugs);
+	if (bugs)
+		vimport_bo_misbehave(obj, bugs);
+	if (args->flags & DRM_VIMPORT_IMPORT_PINNED) {
+		ret = pin(to_vimport_bo(obj));
+		if (ret)
+			goto out_put_obj;
+	}
+
 	ret = drm_gem_handle_create(file, obj, &args->handle);
 	if (!ret)
 		args->size = obj->size;
 
+out_put_obj:
 	drm_gem_object_put(obj);
 out_put_dmabuf:
 	dma_buf_put(dmabuf);

@@ -10,9 +10,9 @@
 #include "vimport_segs.h"
 
 /**
- * struct vimport_bo - an imported dma-buf
+ * struct vimport_bo - a buffer: an imported dma-buf, or a part of a userptr buffer
  *
- * The reservation object is the dma-buf's own.
+ * The reservation object of an import is the dma-buf's own.
  */
 struct vimport_bo {
 	/** @base: GEM object; its import_attach is the attachment. */
@@ -22,16 +22,22 @@ struct vimport_bo {
 	 * none. Protected by the dma_resv, like the members below.
 	 */
 	struct sg_table *sgt;
-	/** @segs: What @sgt says. Translations are made from this. */
+	/** @segs: Where the buffer is, what @sgt says. Translations are made from this. */
 	struct vimport_segs segs;
-	/** @stale: The buffer was invalidated since @sgt was mapped. */
-	bool stale;
 	/** @generation: Times that the buffer was mapped; names @sgt. */
 	u64 generation;
-	/** @ignore_invalidate: %DRM_VIMPORT_BUG_IGNORE_INVALIDATE. */
-	bool ignore_invalidate;
+	/** @bugs: Mask of DRM_VIMPORT_BUG_*. */
+	u32 bugs;
+	/** @readonly: The engine may not store to the buffer. */
+	bool readonly;
+	/** @stale: The buffer was invalidated since @sgt was mapped. */
+	bool stale;
+	/** @pinned: The exporter was asked not to move the buffer. */
+	bool pinned;
+	/** @release_queued: @release_work was ever queued. */
+	bool release_queued;
 	/** @release_work: Gives a stale @sgt back once no job uses it. */
-	struct work_struct release_work;
+	struct delayed_work release_work;
 };
 
 static inline struct vimport_bo *to_vimport_bo(struct drm_gem_object *obj)

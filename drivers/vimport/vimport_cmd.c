@@ -28,13 +28,14 @@ static bool ranges_overlap(u64 a, u64 b, u64 size)
 	return a < b + size && b < a + size;
 }
 
-static bool cmd_valid(const struct drm_vimport_cmd *cmd)
+static bool cmd_valid(const struct drm_vimport_cmd *cmd, bool faulting)
 {
 	if (cmd->flags)
 		return false;
 
 	switch (cmd->op) {
 	case DRM_VIMPORT_OP_FILL:
+	case DRM_VIMPORT_OP_ADD:
 		return range_valid(cmd->va, cmd->size) && !cmd->src;
 	case DRM_VIMPORT_OP_COPY:
 		return range_valid(cmd->va, cmd->size) && range_valid(cmd->src, cmd->size) &&
@@ -48,7 +49,11 @@ static bool cmd_valid(const struct drm_vimport_cmd *cmd)
 		       !cmd->value;
 	case DRM_VIMPORT_OP_DELAY:
 		return !cmd->va && !cmd->src && !cmd->size;
+	case DRM_VIMPORT_OP_WAIT:
+		return faulting && range_valid(cmd->va, cmd->size) &&
+		       cmd->size == sizeof(u64) && !cmd->src;
 	default:
+		/* OP_WAIT among them: the fence would wait for whoever writes that word. */
 		return false;
 	}
 }
@@ -57,11 +62,13 @@ static bool cmd_valid(const struct drm_vimport_cmd *cmd)
  * vimport_cmd_parse - take the commands of a job from userspace
  * @cmds: where they go; to be freed with vimport_cmd_free()
  * @args: arguments of the EXEC ioctl
+ * @faulting: whether the job may wait for memory
  *
  * Return: 0, -EINVAL, -E2BIG, -EFAULT or -ENOMEM as the user interface
  * documents.
  */
-int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *args)
+int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *args,
+		      bool faulting)
 {
 	struct drm_vimport_cmd *cmd;
 	u64 bytes = 0, delay = 0;
@@ -84,7 +91,7 @@ int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *
 	}
 
 	for (i = 0; i < args->cmd_count; i++) {
-		if (!cmd_valid(&cmd[i])) {
+		if (!cmd_valid(&cmd[i], faulting)) {
 			ret = -EINVAL;
 			goto err_free;
 		}

@@ -25,7 +25,8 @@ struct vimport_cmds {
 	u64 cost_ns;
 };
 
-int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *args);
+int vimport_cmd_parse(struct vimport_cmds *cmds, const struct drm_vimport_exec *args,
+		      bool faulting);
 void vimport_cmd_free(struct vimport_cmds *cmds);
 
 #endif /* _VIMPORT_CMD_H_ */

@@ -7,12 +7,10 @@
 #include <drm/drm_prime.h>
 #include <drm/vimport_drm.h>
 
-#include <linux/capability.h>
 #include <linux/cc_platform.h>
 #include <linux/dma-mapping.h>
 #include <linux/iommu.h>
 #include <linux/module.h>
-#include <linux/panic.h>
 #include <linux/mod_devicetable.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -21,21 +19,33 @@
 #include "vimport_bo.h"
 #include "vimport_cmd.h"
 #include "vimport_drv.h"
+#include "vimport_find.h"
 #include "vimport_job.h"
+#include "vimport_lockdep.h"
+#include "vimport_misbehave.h"
 #include "vimport_pt.h"
+#include "vimport_queue.h"
+#include "vimport_raw.h"
+#include "vimport_stats.h"
+#include "vimport_userptr.h"
 #include "vimport_vm.h"
+#include "vimport_wait.h"
 
 #define MAX_GPUS	8
+
+/*
+ * Releases at a time. The importers of one buffer wait for one reservation, which
+ * its exporter still holds when they are told: a worker for each of 64 would only
+ * wake up to wait. More than one, so that who is slow holds up few others.
+ */
+#define MAX_RELEASES	4
 
 static unsigned int gpus = 2;
 module_param(gpus, uint, 0444);
 MODULE_PARM_DESC(gpus, "Number of GPUs, 1 to " __stringify(MAX_GPUS) " (default 2)");
 
-static bool misbehave;
-module_param(misbehave, bool, 0444);
-MODULE_PARM_DESC(misbehave, "Let CAP_SYS_ADMIN switch deliberate bugs on (default off)");
-
 struct workqueue_struct *vimport_wq;
+struct workqueue_struct *vimport_destroy_wq;
 struct workqueue_struct *vimport_release_wq;
 
 static struct platform_device *pdevs[MAX_GPUS];
@@ -65,22 +75,14 @@ static int info_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	args->imports = atomic_read(&counters->imports);
 	args->jobs_pending = atomic_read(&counters->jobs_pending);
 	args->pad = 0;
-	return 0;
-}
-
-static int misbehave_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
-{
-	struct vimport_file *vfile = file->driver_priv;
-	struct drm_vimport_misbehave *args = data;
-
-	if (args->bugs & ~DRM_VIMPORT_BUG_IGNORE_INVALIDATE || args->pad)
-		return -EINVAL;
-	if (!misbehave || !capable(CAP_SYS_ADMIN))
-		return -EPERM;
-
-	if (args->bugs)
-		add_taint(TAINT_TEST, LOCKDEP_STILL_OK);
-	WRITE_ONCE(vfile->bugs, args->bugs);
+	args->resets = atomic64_read(&counters->resets);
+	args->queues = atomic_read(&counters->queues);
+	args->userptr_invalidations = atomic64_read(&counters->userptr_invalidations);
+	args->userptr_faults = atomic64_read(&counters->userptr_faults);
+	args->userptr_retries = atomic64_read(&counters->userptr_retries);
+	args->userptrs = atomic_read(&counters->userptrs);
+	args->tables = atomic_read(&counters->tables);
+	args->pad2 = 0;
 	return 0;
 }
 
@@ -96,7 +98,7 @@ static int prime_fd_to_handle(struct drm_device *drm, struct drm_file *file, int
 	int ret;
 
 	ret = drm_gem_prime_fd_to_handle(drm, file, fd, handle);
-	if (ret || !misbehave)
+	if (ret || !vimport_misbehave_allowed())
 		return ret;
 
 	obj = drm_gem_object_lookup(file, *handle);
@@ -114,7 +116,15 @@ static int file_open(struct drm_device *drm, struct drm_file *file)
 	if (!vfile)
 		return -ENOMEM;
 
+	vfile->client = vimport_client_create();
+	if (!vfile->client) {
+		kfree(vfile);
+		return -ENOMEM;
+	}
 	xa_init_flags(&vfile->vms, XA_FLAGS_ALLOC1);
+	vimport_raw_open(&vfile->raws);
+	xa_init_flags(&vfile->queues, XA_FLAGS_ALLOC1);
+	vimport_find_init(&vfile->find);
 	file->driver_priv = vfile;
 	return 0;
 }
@@ -125,9 +135,14 @@ static void file_close(struct drm_device *drm, struct drm_file *file)
 	struct vimport_vm *vm;
 	unsigned long id;
 
+	vimport_queue_destroy_all(file, NULL);
+	xa_destroy(&vfile->queues);
 	xa_for_each(&vfile->vms, id, vm)
 		vimport_vm_destroy(vm);
 	xa_destroy(&vfile->vms);
+	vimport_raw_close(&vfile->raws);
+	vimport_client_put(vfile->client);
+	vimport_find_fini(&vfile->find);
 	kfree(vfile);
 }
 
@@ -138,10 +153,22 @@ static const struct drm_ioctl_desc ioctls[] = {
 	DRM_IOCTL_DEF_DRV(VIMPORT_VM_BIND, vimport_bind_ioctl, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VIMPORT_IMPORT, vimport_bo_import_ioctl, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(VIMPORT_EXEC, vimport_job_exec_ioctl, DRM_RENDER_ALLOW),
-	DRM_IOCTL_DEF_DRV(VIMPORT_MISBEHAVE, misbehave_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_USERPTR, vimport_userptr_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_USERPTR_FIND, vimport_find_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_MISBEHAVE, vimport_misbehave_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_RAW, vimport_raw_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_QUEUE_CREATE, vimport_queue_create_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_QUEUE_DESTROY, vimport_queue_destroy_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_QUEUE_QUERY, vimport_queue_query_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_VM_QUERY, vimport_stats_query_ioctl, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(VIMPORT_WAIT_FENCE, vimport_wait_fence_ioctl, DRM_RENDER_ALLOW),
 };
 
-DEFINE_DRM_GEM_FOPS(vimport_fops);
+static const struct file_operations vimport_fops = {
+	.owner = THIS_MODULE,
+	DRM_GEM_FOPS,
+	.show_fdinfo = drm_show_fdinfo,
+};
 
 static const struct drm_driver vimport_driver = {
 	.driver_features = DRIVER_GEM | DRIVER_GEM_GPUVA | DRIVER_RENDER |
@@ -153,10 +180,11 @@ static const struct drm_driver vimport_driver = {
 	.ioctls = ioctls,
 	.num_ioctls = ARRAY_SIZE(ioctls),
 	.fops = &vimport_fops,
+	.show_fdinfo = vimport_client_show_fdinfo,
 	.name = "vimport",
 	.desc = "GPU made of software, importer of dma-bufs",
 	.major = 1,
-	.minor = 0,
+	.minor = 3,
 };
 
 /* Does a DMA address that @dev is given name the page that it is for? */
@@ -225,6 +253,7 @@ static int vimport_probe(struct platform_device *pdev)
 		return PTR_ERR(vdev);
 
 	vdev->gpu = id->driver_data;
+	init_rwsem(&vdev->notifier_lock);
 	platform_set_drvdata(pdev, vdev);
 
 	ret = dma_coerce_mask_and_coherent(&pdev->dev, DMA_BIT_MASK(64));
@@ -240,9 +269,18 @@ static int vimport_probe(struct platform_device *pdev)
 	if (ret)
 		return ret;
 
+	/* Before anybody can take a lock in another order. */
+	ret = vimport_lockdep_prime(vdev);
+	if (ret)
+		goto err_fini_engine;
+
 	ret = drm_dev_register(&vdev->drm, 0);
 	if (ret)
-		vimport_engine_fini(vdev);
+		goto err_fini_engine;
+	return 0;
+
+err_fini_engine:
+	vimport_engine_fini(vdev);
 	return ret;
 }
 
@@ -298,11 +336,18 @@ static int __init vimport_init(void)
 	if (!vimport_wq)
 		return -ENOMEM;
 
-	/* An exporter in reclaim may be waiting for what this one does. */
-	vimport_release_wq = alloc_workqueue("vimport-release", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!vimport_release_wq) {
+	vimport_destroy_wq = alloc_workqueue("vimport-destroy", WQ_UNBOUND, 0);
+	if (!vimport_destroy_wq) {
 		ret = -ENOMEM;
 		goto err_destroy_wq;
+	}
+
+	/* An exporter in reclaim may be waiting for what this one does. */
+	vimport_release_wq = alloc_workqueue("vimport-release", WQ_UNBOUND | WQ_MEM_RECLAIM,
+					     MAX_RELEASES);
+	if (!vimport_release_wq) {
+		ret = -ENOMEM;
+		goto err_destroy_destroy_wq;
 	}
 
 	ret = platform_driver_register(&vimport_platform_driver);
@@ -334,6 +379,8 @@ err_remove_devices:
 	platform_driver_unregister(&vimport_platform_driver);
 err_destroy_release_wq:
 	destroy_workqueue(vimport_release_wq);
+err_destroy_destroy_wq:
+	destroy_workqueue(vimport_destroy_wq);
 err_destroy_wq:
 	destroy_workqueue(vimport_wq);
 	return ret;
@@ -342,10 +389,12 @@ err_destroy_wq:
 static void __exit vimport_exit(void)
 {
 	/* The last address space may have dropped the module a moment ago. */
+	flush_workqueue(vimport_destroy_wq);
 	flush_workqueue(vimport_wq);
 	remove_devices();
 	platform_driver_unregister(&vimport_platform_driver);
 	destroy_workqueue(vimport_release_wq);
+	destroy_workqueue(vimport_destroy_wq);
 	destroy_workqueue(vimport_wq);
 	/* Fences drop the module, and return to it, in an RCU callback. */
 	rcu_barrier();

@@ -5,46 +5,54 @@
  * DOC: engine
  *
  * A thread for each GPU takes jobs from a queue and runs them to their end, in
- * the order in which the scheduler handed them over. All of it is in the path
- * to a fence: it allocates nothing, and the only mutex it takes is that of a
- * page table. Memory is accessed in bursts of at most a page, and PTEs are
+ * the order in which the scheduler handed them over. It is one job at a time. All of it
+ * is in the path to a fence: it allocates nothing, and the only mutex it takes is that of a
+ * page table. Memory is accessed in bursts (vimport_burst.c), and PTEs are
  * written a table at a time, each with the page table locked, so that an
  * exporter's invalidation never waits for long.
+ *
+ * When there is no such job, long-running ones get their turn (vimport_lr.c), for a
+ * burst at a time: all that was said holds for them, too.
  */
 
 #include <linux/delay.h>
+#include <linux/hrtimer.h>
 #include <linux/kthread.h>
 #include <linux/ktime.h>
-#include <linux/string.h>
 
+#include "vimport_bind_job.h"
+#include "vimport_burst.h"
+#include "vimport_client.h"
 #include "vimport_drv.h"
 #include "vimport_fence.h"
 #include "vimport_job.h"
+#include "vimport_misbehave.h"
+#include "vimport_queue.h"
+#include "vimport_reset.h"
+#include "vimport_trace.h"
+#include "vimport_update.h"
 #include "vimport_use.h"
 #include "vimport_vm.h"
 
 /* Jobs that the scheduler hands over before the first of them is done. */
 #define QUEUE_DEPTH		16
 
-/*
- * Several times what a job may take by its estimate, which is below a second.
- * On a machine that is slower than that still, large jobs end with -ETIME.
- */
-#define JOB_TIMEOUT_MS		5000
+/* The estimate of a job that is not worth waking a thread for. */
+#define AT_ONCE_NS		(200 * NSEC_PER_USEC)
 
 /* How long a DELAY sleeps before it looks whether it is still wanted. */
 #define DELAY_SLICE_NS		NSEC_PER_MSEC
 
-#define FNV_OFFSET		0xcbf29ce484222325ULL
-#define FNV_PRIME		0x100000001b3ULL
+/* How much later than it wants to the thread may wake up. */
+#define WAKE_SLACK_NS		(50 * NSEC_PER_USEC)
 
 /* Has something happened that ends the job, whatever it is doing? */
 static int job_interrupted(struct vimport_job *job)
 {
-	if (READ_ONCE(job->vm->dead))
-		return -ECANCELED;
 	if (READ_ONCE(job->cancelled))
 		return -ETIME;
+	if (READ_ONCE(job->vm->dead))
+		return -ECANCELED;
 	return 0;
 }
 
@@ -66,202 +74,99 @@ static int run_delay(struct vimport_job *job, u64 ns)
 	}
 }
 
-/* Bytes from @pos on until one of the addresses leaves its page. */
-static u64 burst_size(const struct drm_vimport_cmd *cmd, u64 pos)
+static int run_cmds(struct vimport_engine *engine, struct vimport_job *job)
 {
-	u64 size = cmd->size - pos;
-
-	if (cmd->op != DRM_VIMPORT_OP_CHECKSUM)
-		size = min(size, VIMPORT_PAGE_SIZE - (cmd->va + pos) % VIMPORT_PAGE_SIZE);
-	if (cmd->op == DRM_VIMPORT_OP_COPY || cmd->op == DRM_VIMPORT_OP_CHECKSUM)
-		size = min(size, VIMPORT_PAGE_SIZE - (cmd->src + pos) % VIMPORT_PAGE_SIZE);
-
-	return size;
-}
-
-static void burst_tag(u64 *dst, u64 value, u64 words)
-{
-	u64 i;
-
-	for (i = 0; i < words; i++)
-		dst[i] = value + i;
-}
-
-static u64 burst_hash(const u64 *src, u64 hash, u64 words)
-{
-	u64 i;
-
-	for (i = 0; i < words; i++)
-		hash = (hash ^ src[i]) * FNV_PRIME;
-
-	return hash;
-}
-
-/*
- * Run @size bytes of a command from @pos on, all within a page. From looking
- * the translations up to the last store the page table is locked: a flush, made
- * under the same lock, leaves no store on its way.
- */
-static int run_burst(struct vimport_job *job, const struct drm_vimport_cmd *cmd,
-		     u64 pos, u64 size, u64 *hash)
-{
-	bool reads = cmd->op == DRM_VIMPORT_OP_COPY || cmd->op == DRM_VIMPORT_OP_CHECKSUM;
-	bool writes = cmd->op != DRM_VIMPORT_OP_CHECKSUM;
-	struct vimport_device *vdev = to_vimport_device(job->vm->base.drm);
-	struct vimport_pt *pt = &job->vm->pt;
-	u64 words = size / sizeof(u64);
-	u64 *src = NULL, *dst = NULL;
-	int ret = 0;
-
-	mutex_lock(&pt->lock);
-
-	if (reads)
-		src = vimport_pt_map(pt, cmd->src + pos, false);
-	if (writes)
-		dst = vimport_pt_map(pt, cmd->va + pos, true);
-
-	if ((reads && !src) || (writes && !dst)) {
-		atomic64_inc(&vdev->counters.gpu_faults);
-		ret = -EFAULT;
-		goto out_unmap;
-	}
-
-	switch (cmd->op) {
-	case DRM_VIMPORT_OP_FILL:
-		memset64(dst, cmd->value, words);
-		break;
-	case DRM_VIMPORT_OP_COPY:
-		memcpy(dst, src, size);
-		break;
-	case DRM_VIMPORT_OP_TAG:
-		burst_tag(dst, cmd->value + pos / sizeof(u64), words);
-		break;
-	case DRM_VIMPORT_OP_CHECKSUM:
-		*hash = burst_hash(src, *hash, words);
-		break;
-	}
-	if (writes)
-		atomic64_add(size, &vdev->counters.bytes_written);
-
-out_unmap:
-	if (dst)
-		vimport_pt_unmap(dst);
-	if (src)
-		vimport_pt_unmap(src);
-	mutex_unlock(&pt->lock);
-	return ret;
-}
-
-static int run_cmd(struct vimport_job *job, const struct drm_vimport_cmd *cmd)
-{
-	struct drm_vimport_cmd store = { .op = DRM_VIMPORT_OP_FILL };
-	u64 hash = FNV_OFFSET;
-	u64 pos, size;
+	struct vimport_cursor cursor = {};
+	struct vimport_access fault;
 	int ret;
 
-	if (cmd->op == DRM_VIMPORT_OP_DELAY)
-		return run_delay(job, cmd->value);
+	ret = vimport_queue_error(job->queue);
+	if (ret)
+		return ret;
+	if (job->bugs & DRM_VIMPORT_BUG_HANG)
+		vimport_reset_wait(engine, job);
 
-	for (pos = 0; pos < cmd->size; pos += size) {
+	while (!ret && cursor.cmd < job->cmds.count) {
+		const struct drm_vimport_cmd *cmd = &job->cmds.cmd[cursor.cmd];
+
 		ret = job_interrupted(job);
 		if (ret)
 			return ret;
 
-		size = burst_size(cmd, pos);
-		ret = run_burst(job, cmd, pos, size, &hash);
-		if (ret)
-			return ret;
+		if (cmd->op == DRM_VIMPORT_OP_DELAY) {
+			ret = run_delay(job, cmd->value);
+			cursor.cmd++;
+		} else {
+			ret = vimport_burst_run(job->vm, cmd, &cursor, &fault);
+		}
 		cond_resched();
 	}
 
-	if (cmd->op != DRM_VIMPORT_OP_CHECKSUM)
-		return 0;
-
-	store.va = cmd->va;
-	store.size = sizeof(hash);
-	store.value = hash;
-	return run_burst(job, &store, 0, store.size, NULL);
+	return ret;
 }
 
-/*
- * Bring the translations that the job carries to the page table. This is done
- * even for a job that has timed out, because later ones count on it, but not
- * for an address space that is dead: of that nothing is used again, not even
- * its tables. Only this thread looks addresses up, so one flush at the end is
- * early enough.
- */
-static int update_pt(struct vimport_job *job)
-{
-	struct vimport_pt *pt = &job->vm->pt;
-	const struct vimport_pt_run *first, *last;
-	unsigned int i;
-
-	for (i = 0; i < job->run_count; i++) {
-		const struct vimport_pt_run *run = &job->runs[i];
-		u64 pos = 0;
-
-		while (pos < run->size) {
-			if (READ_ONCE(job->vm->dead))
-				return -ECANCELED;
-
-			mutex_lock(&pt->lock);
-			pos = vimport_pt_write(pt, run, pos);
-			mutex_unlock(&pt->lock);
-			cond_resched();
-		}
-	}
-	if (!job->run_count)
-		return 0;
-
-	/* They are in the order of their addresses. */
-	first = &job->runs[0];
-	last = &job->runs[job->run_count - 1];
-	mutex_lock(&pt->lock);
-	vimport_pt_flush(pt, first->va, last->va + last->size - first->va);
-	mutex_unlock(&pt->lock);
-	return 0;
-}
-
-static int run_cmds(struct vimport_job *job)
-{
-	int ret;
-	u32 i;
-
-	ret = update_pt(job);
-	if (ret)
-		return ret;
-
-	for (i = 0; i < job->cmds.count; i++) {
-		ret = run_cmd(job, &job->cmds.cmd[i]);
-		if (ret)
-			return ret;
-	}
-
-	return 0;
-}
-
-static void run_job(struct vimport_job *job)
+static void count_job(struct vimport_job *job, int ret)
 {
 	struct vimport_device *vdev = to_vimport_device(job->vm->base.drm);
+	struct vimport_stats *stats = &job->vm->stats;
+
+	atomic64_inc(&vdev->counters.jobs);
+	atomic64_inc(&stats->jobs);
+	if (!ret)
+		return;
+	atomic64_inc(&vdev->counters.job_errors);
+	atomic64_inc(&stats->job_errors);
+}
+
+static int run_queue_job(struct vimport_engine *engine, struct vimport_job *job)
+{
+	int ret;
+
+	trace_vimport_job_begin(job->vm, job->number, job->cmds.count, 0);
+	ret = run_cmds(engine, job);
+	vimport_use_end_job(job->vm, job->cost_ns);
+	vimport_queue_end_job(job->queue, ret);
+
+	/* Before the fence signals: who has waited for that sees all of it. */
+	trace_vimport_job_end(job->vm, job->number, job->cmds.count, ret);
+	count_job(job, ret);
+	return ret;
+}
+
+static void run_job(struct vimport_engine *engine, struct vimport_job *job)
+{
 	struct dma_fence *fence = &job->fence->base;
 	bool cookie;
-	int ret;
+	int ret = 0;
 
 	/* The job no longer owns the fence, the engine has a reference. */
 	job->fence = NULL;
 
 	cookie = dma_fence_begin_signalling();
+	vimport_misbehave_signalling(job->bugs);
+	vimport_client_account(engine, job->vm->client);
+	if (job->queue)
+		ret = run_queue_job(engine, job);
+	else if (job->bind)
+		vimport_bind_job_run(job);
+	else
+		ret = vimport_update_run(job);
+	vimport_client_account(engine, NULL);
 
-	ret = run_cmds(job);
-	vimport_use_end_job(job->vm, job->cost_ns);
+	spin_lock_bh(&engine->lock);
+	vimport_reset_watch_locked(engine, NULL);
+	/* Nobody is to begin a job and end it before this one's fence has signalled. */
+	engine->signalling = true;
+	spin_unlock_bh(&engine->lock);
 
-	atomic64_inc(&vdev->counters.jobs);
-	if (ret) {
-		atomic64_inc(&vdev->counters.job_errors);
+	if (ret)
 		dma_fence_set_error(fence, ret);
-	}
 	/* The scheduler may free the job from here on. */
 	dma_fence_signal(fence);
+
+	spin_lock_bh(&engine->lock);
+	engine->signalling = false;
+	spin_unlock_bh(&engine->lock);
 
 	dma_fence_end_signalling(cookie);
 	dma_fence_put(fence);
@@ -271,13 +176,33 @@ static struct vimport_job *next_job(struct vimport_engine *engine)
 {
 	struct vimport_job *job;
 
-	spin_lock(&engine->lock);
+	spin_lock_bh(&engine->lock);
 	job = list_first_entry_or_null(&engine->queue, struct vimport_job, node);
-	if (job)
+	if (job) {
 		list_del_init(&job->node);
-	spin_unlock(&engine->lock);
+		vimport_reset_watch_locked(engine, job);
+	}
+	spin_unlock_bh(&engine->lock);
 
 	return job;
+}
+
+/*
+ * Until there is something to do, or a long-running job wants to look again. Who has
+ * something to do adds it to a list before the wakeup, we are on the wait queue
+ * before we look at the lists: one of the two sees the other.
+ */
+static void wait_for_work(struct vimport_engine *engine)
+{
+	DEFINE_WAIT(wait);
+	ktime_t due;
+
+	prepare_to_wait(&engine->wait, &wait, TASK_IDLE);
+	due = vimport_lr_due(engine);
+	if (due && !vimport_engine_has_job(engine) && !kthread_should_stop())
+		schedule_hrtimeout_range(due == KTIME_MAX ? NULL : &due, WAKE_SLACK_NS,
+					 HRTIMER_MODE_ABS);
+	finish_wait(&engine->wait, &wait);
 }
 
 static int engine_thread(void *data)
@@ -285,12 +210,51 @@ static int engine_thread(void *data)
 	struct vimport_engine *engine = data;
 	struct vimport_job *job;
 
-	for (;;) {
-		wait_event_idle(engine->wait, (job = next_job(engine)) || kthread_should_stop());
-		if (!job)
-			return 0;
-		run_job(job);
+	while (!kthread_should_stop()) {
+		job = next_job(engine);
+		if (job)
+			run_job(engine, job);
+		else if (!vimport_lr_run(engine))
+			wait_for_work(engine);
 	}
+
+	return 0;
+}
+
+/*
+ * A small job is over sooner than the thread would be awake, so if the thread has
+ * nothing to do the scheduler's worker runs the job for it. Nobody but that worker
+ * gives the thread work, so it has none until the job is over.
+ */
+static bool begin_at_once(struct vimport_engine *engine, struct vimport_job *job)
+{
+	bool idle;
+
+	if (!job->queue || job->bugs || job->cost_ns > AT_ONCE_NS)
+		return false;
+	/* The thread may be in the midst of a long-running job. */
+	if (atomic_read(&engine->lr.vms))
+		return false;
+
+	spin_lock_bh(&engine->lock);
+	idle = !engine->running && !engine->signalling && list_empty(&engine->queue);
+	if (idle)
+		vimport_reset_watch_locked(engine, job);
+	spin_unlock_bh(&engine->lock);
+
+	return idle;
+}
+
+/* The scheduler's worker, when all else that the job depends on has signalled. */
+static struct dma_fence *sched_prepare_job(struct drm_sched_job *sched_job,
+					   struct drm_sched_entity *entity)
+{
+	struct vimport_job *job = to_vimport_job(sched_job);
+	struct dma_fence *update = job->update;
+
+	/* It takes the reference, and asks again. */
+	job->update = NULL;
+	return update;
 }
 
 /* The scheduler's worker: what the job depends on has signalled. */
@@ -300,29 +264,24 @@ static struct dma_fence *sched_run_job(struct drm_sched_job *sched_job)
 	struct vimport_device *vdev = to_vimport_device(job->vm->base.drm);
 	struct vimport_engine *engine = &vdev->engine;
 	struct dma_fence *fence = &job->fence->base;
+	bool cookie;
 
+	cookie = dma_fence_begin_signalling();
 	vimport_fence_init(job->fence, engine);
 	/* One reference for the engine, one for the scheduler. */
 	dma_fence_get(fence);
 
-	spin_lock(&engine->lock);
-	list_add_tail(&job->node, &engine->queue);
-	spin_unlock(&engine->lock);
-	wake_up(&engine->wait);
+	if (begin_at_once(engine, job)) {
+		run_job(engine, job);
+	} else {
+		spin_lock_bh(&engine->lock);
+		list_add_tail(&job->node, &engine->queue);
+		spin_unlock_bh(&engine->lock);
+		wake_up(&engine->wait);
+	}
+	dma_fence_end_signalling(cookie);
 
 	return fence;
-}
-
-/*
- * The engine looks at the flag between two bursts, so there is nothing to reset
- * and nobody to wait for: the job ends by itself, with -ETIME on its fence.
- */
-static enum drm_gpu_sched_stat sched_timedout_job(struct drm_sched_job *sched_job)
-{
-	struct vimport_job *job = to_vimport_job(sched_job);
-
-	WRITE_ONCE(job->cancelled, true);
-	return vshare_sched_no_hang(sched_job);
 }
 
 static void sched_free_job(struct drm_sched_job *sched_job)
@@ -336,8 +295,8 @@ static void sched_free_job(struct drm_sched_job *sched_job)
 }
 
 static const struct drm_sched_backend_ops sched_ops = {
+	.prepare_job = sched_prepare_job,
 	.run_job = sched_run_job,
-	.timedout_job = sched_timedout_job,
 	.free_job = sched_free_job,
 };
 
@@ -354,7 +313,7 @@ int vimport_engine_init(struct vimport_device *vdev)
 		.ops = &sched_ops,
 		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
 		.credit_limit = QUEUE_DEPTH,
-		.timeout = msecs_to_jiffies(JOB_TIMEOUT_MS),
+		.timeout = MAX_SCHEDULE_TIMEOUT,
 		.name = engine->name,
 		.dev = vdev->drm.dev,
 	};
@@ -365,7 +324,9 @@ int vimport_engine_init(struct vimport_device *vdev)
 	spin_lock_init(&engine->lock);
 	spin_lock_init(&engine->fence_lock);
 	INIT_LIST_HEAD(&engine->queue);
+	vimport_lr_engine_init(&engine->lr);
 	engine->fence_context = dma_fence_context_alloc(1);
+	vimport_reset_init(engine);
 
 	ret = drm_sched_init(&engine->sched, &args);
 	if (ret)
@@ -392,5 +353,6 @@ void vimport_engine_fini(struct vimport_device *vdev)
 	struct vimport_engine *engine = &vdev->engine;
 
 	kthread_stop(engine->thread);
+	vimport_reset_fini(engine);
 	drm_sched_fini(&engine->sched);
 }

@@ -4,12 +4,13 @@
 /**
  * DOC: submission
  *
- * In this order: take everything from userspace; lock the address space and
- * the reservations of all buffers that are mapped in it; validate those; only
- * then reserve fence slots and collect dependencies, because an exporter that
- * had to move a buffer to map it has added fences; prepare what the job writes
- * to the page table; arm; publish. Up to arming everything can fail and leaves
- * nothing behind. From arming on nothing can.
+ * In this order: take everything from userspace; lock the address space; look up the
+ * pages of the process that are mapped in it; lock the reservations of all buffers that
+ * are; validate the imports; only then reserve fence slots and collect dependencies,
+ * because an exporter that had to move a buffer to map it has added fences; prepare
+ * what has to be written to the page table; see whether the pages of the process are
+ * still the same, and if not, unlock and look again; arm; publish. Up to arming
+ * everything can fail and leaves nothing behind. From arming on nothing can.
  */
 
 #include <drm/drm_exec.h>
@@ -17,19 +18,23 @@
 #include <drm/drm_gpuvm.h>
 
 #include <linux/dma-resv.h>
+#include <linux/hmm.h>
+#include <linux/jiffies.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 
+#include "vimport_bind_job.h"
 #include "vimport_bo.h"
 #include "vimport_drv.h"
 #include "vimport_fence.h"
 #include "vimport_job.h"
+#include "vimport_lr_job.h"
+#include "vimport_queue.h"
 #include "vimport_sync.h"
+#include "vimport_update.h"
 #include "vimport_use.h"
+#include "vimport_userptr.h"
 #include "vimport_vm.h"
-
-/* Estimated time to write a PTE: high enough for a machine that is emulated. */
-#define NS_PER_PTE		50
 
 /**
  * vimport_job_free - free a job
@@ -40,35 +45,60 @@ void vimport_job_free(struct vimport_job *job)
 	struct drm_gpuvm *gpuvm = &job->vm->base;
 
 	vimport_cmd_free(&job->cmds);
+	vimport_bind_job_free(job->bind);
 	kvfree(job->runs);
+	dma_fence_put(job->update);
 	vimport_fence_free(job->fence);
+	if (job->queue)
+		vimport_queue_put(job->queue);
 	kfree(job);
 	drm_gpuvm_put(gpuvm);
 }
 
-/* Takes a reference to @vm. */
-static struct vimport_job *job_create(struct vimport_vm *vm, const struct drm_vimport_exec *args)
+/**
+ * vimport_job_alloc - allocate a job
+ * @vm: address space
+ *
+ * Return: an empty job that holds a reference to @vm, for vimport_job_free(), or NULL.
+ */
+struct vimport_job *vimport_job_alloc(struct vimport_vm *vm)
 {
 	struct vimport_job *job;
-	int ret;
 
 	job = kzalloc(sizeof(*job), GFP_KERNEL_ACCOUNT);
 	if (!job)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 
 	drm_gpuvm_get(&vm->base);
 	job->vm = vm;
 
-	ret = vimport_cmd_parse(&job->cmds, args);
+	job->fence = vimport_fence_alloc();
+	if (!job->fence) {
+		vimport_job_free(job);
+		return NULL;
+	}
+	return job;
+}
+
+static struct vimport_job *job_create(struct vimport_vm *vm, const struct drm_vimport_exec *args,
+				      struct drm_file *file)
+{
+	struct vimport_job *job;
+	int ret;
+
+	job = vimport_job_alloc(vm);
+	if (!job)
+		return ERR_PTR(-ENOMEM);
+
+	ret = -ENOENT;
+	job->queue = vimport_queue_lookup(file, vm, args->queue_id);
+	if (!job->queue)
+		goto err_free;
+
+	ret = vimport_cmd_parse(&job->cmds, args, false);
 	if (ret)
 		goto err_free;
 	job->cost_ns = job->cmds.cost_ns;
-
-	ret = -ENOMEM;
-	job->fence = vimport_fence_alloc();
-	if (!job->fence)
-		goto err_free;
-
 	return job;
 
 err_free:
@@ -79,22 +109,32 @@ err_free:
 /* Is the page table, when the submitted jobs have run, behind the sg table? */
 static bool needs_update(const struct vimport_va *va)
 {
+	dma_resv_assert_held(va->base.gem.obj->resv);
+	lockdep_assert_held(&to_vimport_vm(va->base.vm)->lock);
+
 	return va->generation != to_vimport_bo(va->base.gem.obj)->generation;
 }
 
-/* No more runs than PTEs, so VIMPORT_MAX_MAPPED bounds their number too. */
-static unsigned int collect_runs_locked(struct vimport_vm *vm, struct vimport_pt_run *runs)
+/**
+ * vimport_job_collect_runs_locked - which translations the next job has to find
+ * @vm: address space, being submitted to
+ * @runs: where they go, or NULL to count them
+ *
+ * Return: how many runs. No more than PTEs, so VIMPORT_MAX_MAPPED bounds them too.
+ */
+unsigned int vimport_job_collect_runs_locked(struct vimport_vm *vm, struct vimport_pt_run *runs)
 {
 	unsigned int count = 0;
 	struct drm_gpuva *gpuva;
+
+	vimport_vm_assert_submitting(vm);
 
 	drm_gpuvm_for_each_va(gpuva, &vm->base) {
 		struct vimport_va *va = to_vimport_va(gpuva);
 		struct vimport_bo *bo = to_vimport_bo(gpuva->gem.obj);
 
-		dma_resv_assert_held(bo->base.resv);
-
-		if (!needs_update(va))
+		/* Of a userptr buffer there may be nothing, see vimport_userptr_fault_all(). */
+		if (!needs_update(va) || !bo->segs.count)
 			continue;
 		count += vimport_segs_runs(&bo->segs, gpuva->gem.offset, gpuva->va.range,
 					   gpuva->va.addr, va->write, runs ? runs + count : NULL);
@@ -104,41 +144,41 @@ static unsigned int collect_runs_locked(struct vimport_vm *vm, struct vimport_pt
 	return count;
 }
 
-/*
- * What the job brings to the page table. The time this takes the engine is not
- * known before the imports are valid, too late to refuse the job for it. It is
- * some 50 ms at most, and counts for those that come after.
+/**
+ * vimport_job_depend_locked - have a job wait for fences of all buffers
+ * @job: job that is not yet armed
+ * @exec: the buffers that are mapped in its address space, locked
+ * @usage: which fences
+ *
+ * Return: 0 or -ENOMEM.
  */
-static int prepare_runs_locked(struct vimport_job *job)
+int vimport_job_depend_locked(struct vimport_job *job, struct drm_exec *exec,
+			      enum dma_resv_usage usage)
 {
-	struct vimport_vm *vm = job->vm;
-	unsigned int i;
+	struct drm_gem_object *obj;
+	unsigned long i;
+	int ret;
 
-	job->run_count = collect_runs_locked(vm, NULL);
-	if (!job->run_count)
-		return 0;
+	vimport_vm_assert_submitting(job->vm);
 
-	job->runs = kvmalloc_array(job->run_count, sizeof(*job->runs),
-				   GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (!job->runs)
-		return -ENOMEM;
-
-	collect_runs_locked(vm, job->runs);
-	for (i = 0; i < job->run_count; i++)
-		job->cost_ns += job->runs[i].size / VIMPORT_PAGE_SIZE * NS_PER_PTE;
+	for (i = 0; (obj = drm_exec_obj(exec, i)); i++) {
+		ret = drm_sched_job_add_resv_dependencies(&job->base, obj->resv, usage);
+		if (ret)
+			return ret;
+	}
 	return 0;
 }
 
 /* All of it that can fail with the reservations held. */
-static int prepare_locked(struct vimport_job *job, struct drm_exec *exec,
-			  enum dma_resv_usage depend)
+static int prepare_locked(struct vimport_job *job, struct vimport_job **update,
+			  struct drm_exec *exec, enum dma_resv_usage usage)
 {
 	struct vimport_vm *vm = job->vm;
 	struct drm_gem_object *obj;
 	unsigned long i;
 	int ret;
 
-	lockdep_assert_held(&vm->lock);
+	vimport_vm_assert_submitting(vm);
 
 	vm->validations = 0;
 	ret = drm_gpuvm_validate(&vm->base, exec);
@@ -149,44 +189,62 @@ static int prepare_locked(struct vimport_job *job, struct drm_exec *exec,
 		ret = dma_resv_reserve_fences(obj->resv, 1);
 		if (ret)
 			return ret;
-		ret = drm_sched_job_add_resv_dependencies(&job->base, obj->resv, depend);
-		if (ret)
-			return ret;
 	}
 
-	return prepare_runs_locked(job);
+	ret = vimport_job_depend_locked(job, exec, usage);
+	if (ret)
+		return ret;
+
+	return vimport_update_prepare_locked(job, exec, update);
 }
 
-/* The point of no return. The job may be gone when this returns. */
-static void commit_locked(struct vimport_job *job, struct drm_exec *exec,
-			  struct vimport_syncs *syncs, enum dma_resv_usage publish)
+/*
+ * The point of no return, unless it says that a userptr buffer has changed. The jobs may be
+ * gone when this returns.
+ */
+static bool commit_locked(struct vimport_job *job, struct vimport_job *update,
+			  struct drm_exec *exec, struct vimport_syncs *syncs,
+			  enum dma_resv_usage publish)
 {
 	struct vimport_vm *vm = job->vm;
-	struct drm_gpuva *gpuva;
 	struct dma_fence *fence;
+	bool cookie;
 
-	lockdep_assert_held(&vm->lock);
+	vimport_vm_assert_submitting(vm);
 
-	drm_gpuvm_for_each_va(gpuva, &vm->base) {
-		struct vimport_va *va = to_vimport_va(gpuva);
-
-		va->generation = to_vimport_bo(gpuva->gem.obj)->generation;
+	/*
+	 * Once the fence is published, others wait for what is left to do here. That a
+	 * notifier waits for the lock is as good a reason to be quick.
+	 */
+	cookie = dma_fence_begin_signalling();
+	if (!vimport_userptr_begin_publish(vm)) {
+		dma_fence_end_signalling(cookie);
+		return false;
 	}
+
+	if (update)
+		vimport_update_commit_locked(update);
+	vimport_update_precede_locked(job);
 
 	drm_sched_job_arm(&job->base);
 	fence = &job->base.s_fence->finished;
 	drm_gpuvm_resv_add_fence(&vm->base, exec, fence, DMA_RESV_USAGE_BOOKKEEP, publish);
 	vimport_sync_publish(syncs, fence);
 
+	job->number = atomic64_inc_return(&to_vimport_device(vm->base.drm)->counters.last_job);
 	vimport_use_begin_job(vm, job->cost_ns);
 	atomic_inc(&to_vimport_device(vm->base.drm)->counters.jobs_pending);
 	drm_sched_entity_push_job(&job->base);
+	vimport_userptr_end_publish(vm);
+	dma_fence_end_signalling(cookie);
+	return true;
 }
 
-static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flags,
-		  struct drm_file *file)
+/* Returns what is to be returned, or 1 to try again because a userptr buffer has changed. */
+static int submit_once(struct vimport_job *job, struct vimport_syncs *syncs, u32 flags)
 {
 	bool implicit = flags & DRM_VIMPORT_EXEC_IMPLICIT_SYNC;
+	struct vimport_job *update = NULL;
 	struct vimport_vm *vm = job->vm;
 	struct drm_gpuvm_exec vm_exec = {
 		.vm = &vm->base,
@@ -196,12 +254,47 @@ static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flag
 
 	lockdep_assert_held(&vm->lock);
 
+	ret = vimport_userptr_fault_all(vm);
+	if (ret)
+		return ret;
+
+	ret = drm_gpuvm_exec_lock(&vm_exec);
+	if (ret)
+		/* An interrupted lock is to be tried again. */
+		return ret == -EINTR ? -ERESTARTSYS : ret;
+
+	/* It may be another attempt. */
+	job->cost_ns = job->cmds.cost_ns;
+	ret = prepare_locked(job, &update, &vm_exec.exec,
+			     implicit ? dma_resv_usage_rw(true) : DMA_RESV_USAGE_KERNEL);
+	if (!ret && !commit_locked(job, update, &vm_exec.exec, syncs,
+				   implicit ? DMA_RESV_USAGE_WRITE : DMA_RESV_USAGE_BOOKKEEP)) {
+		if (update)
+			vimport_update_cancel(update);
+		ret = 1;
+	}
+
+	drm_gpuvm_exec_unlock(&vm_exec);
+	return ret;
+}
+
+static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flags)
+{
+	unsigned long timeout = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+	struct vimport_vm *vm = job->vm;
+	int ret;
+
+	lockdep_assert_held(&vm->lock);
+
 	if (READ_ONCE(vm->dead))
 		return -ENOENT;
+	ret = vimport_queue_error(job->queue);
+	if (ret)
+		return ret;
 	if (!vimport_use_has_room(vm, job->cost_ns))
 		return -EAGAIN;
 
-	ret = drm_sched_job_init(&job->base, &vm->entity, 1, vm, file->client_id);
+	ret = drm_sched_job_init(&job->base, &job->queue->entity, 1, vm, job->client_id);
 	if (ret)
 		return ret;
 
@@ -209,26 +302,14 @@ static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flag
 	if (ret)
 		goto err_cleanup_job;
 
-	ret = drm_gpuvm_exec_lock(&vm_exec);
-	if (ret) {
-		/* An interrupted lock is to be tried again. */
-		if (ret == -EINTR)
-			ret = -ERESTARTSYS;
-		goto err_cleanup_job;
-	}
+	do {
+		ret = submit_once(job, syncs, flags);
+	} while (ret > 0 && time_before(jiffies, timeout));
+	if (!ret)
+		return 0;
+	if (ret > 0)
+		ret = -EBUSY;
 
-	ret = prepare_locked(job, &vm_exec.exec, implicit ? dma_resv_usage_rw(true) :
-							    DMA_RESV_USAGE_KERNEL);
-	if (ret)
-		goto err_unlock;
-
-	commit_locked(job, &vm_exec.exec, syncs, implicit ? DMA_RESV_USAGE_WRITE :
-							    DMA_RESV_USAGE_BOOKKEEP);
-	drm_gpuvm_exec_unlock(&vm_exec);
-	return 0;
-
-err_unlock:
-	drm_gpuvm_exec_unlock(&vm_exec);
 err_cleanup_job:
 	drm_sched_job_cleanup(&job->base);
 	return ret;
@@ -244,26 +325,41 @@ err_cleanup_job:
  */
 int vimport_job_exec_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
+	struct vimport_file *vfile = file->driver_priv;
 	struct drm_vimport_exec *args = data;
 	struct vimport_syncs syncs = {};
+	struct vimport_queue *queue;
 	struct vimport_job *job;
 	struct vimport_vm *vm;
 	int ret;
 
-	if (args->flags & ~DRM_VIMPORT_EXEC_IMPLICIT_SYNC)
+	if (args->flags & ~DRM_VIMPORT_EXEC_IMPLICIT_SYNC || args->pad)
 		return -EINVAL;
 
 	vm = vimport_vm_lookup(file, args->vm_id);
 	if (!vm)
 		return -ENOENT;
 
-	job = job_create(vm, args);
+	if (vm->faulting) {
+		ret = vimport_lr_job_exec(vm, file, args);
+		goto out_put_vm;
+	}
+
+	/* A fence in memory says when a job has ended that has no other. */
+	if (args->fence_va || args->fence_value) {
+		ret = -EINVAL;
+		goto out_put_vm;
+	}
+
+	job = job_create(vm, args, file);
 	if (IS_ERR(job)) {
 		ret = PTR_ERR(job);
 		goto out_put_vm;
 	}
+	job->client_id = file->client_id;
+	job->bugs = READ_ONCE(vfile->bugs);
 
-	ret = vimport_sync_parse(&syncs, file, args);
+	ret = vimport_sync_parse(&syncs, file, args->syncs, args->sync_count, args->sync_stride);
 	if (ret)
 		goto out_free_syncs;
 
@@ -271,8 +367,11 @@ int vimport_job_exec_ioctl(struct drm_device *drm, void *data, struct drm_file *
 		ret = -ERESTARTSYS;
 		goto out_free_syncs;
 	}
-	ret = submit(job, &syncs, args->flags, file);
+	/* To push a job is to look at its entity when the job, and its reference, may be gone. */
+	queue = vimport_queue_get(job->queue);
+	ret = submit(job, &syncs, args->flags);
 	mutex_unlock(&vm->lock);
+	vimport_queue_put(queue);
 
 out_free_syncs:
 	vimport_sync_free(&syncs);

@@ -19,12 +19,12 @@
 #include <linux/cleanup.h>
 #include <linux/highmem.h>
 #include <linux/minmax.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 
 #include "vimport_drv.h"
 #include "vimport_pt.h"
+#include "vimport_trace.h"
 
 #define PTE_VALID	BIT_ULL(0)
 #define PTE_WRITE	BIT_ULL(1)
@@ -85,24 +85,23 @@ static struct pt_leaf *find_leaf(struct vimport_pt *pt, u64 va)
 /**
  * vimport_pt_init - make an empty page table
  * @pt: page table, zeroed
- * @counters: where flushes are counted
+ * @vm_lock: lock of its address space
+ * @counters: where tables, and flushes of the GPU, are counted
+ * @stats: where those of the address space are
  *
  * Return: 0 or -ENOMEM.
  */
-int vimport_pt_init(struct vimport_pt *pt, struct vimport_counters *counters)
+int vimport_pt_init(struct vimport_pt *pt, struct mutex *vm_lock,
+		    struct vimport_counters *counters, struct vimport_stats *stats)
 {
 	pt->root = kzalloc(sizeof(*pt->root), GFP_KERNEL_ACCOUNT);
 	if (!pt->root)
 		return -ENOMEM;
 
+	pt->vm_lock = vm_lock;
 	pt->counters = counters;
+	pt->stats = stats;
 	mutex_init(&pt->lock);
-
-	/* Exporters invalidate in reclaim. Have lockdep know before one does. */
-	fs_reclaim_acquire(GFP_KERNEL);
-	might_lock(&pt->lock);
-	fs_reclaim_release(GFP_KERNEL);
-
 	return 0;
 }
 
@@ -124,6 +123,8 @@ static void put_leaf(struct vimport_pt *pt, u64 va)
 	struct vimport_pt_dir *old_dir = NULL;
 	struct pt_leaf *old_leaf = NULL;
 
+	lockdep_assert_held(pt->vm_lock);
+
 	scoped_guard(mutex, &pt->lock) {
 		if (!--dir->entry[d].users) {
 			old_leaf = dir->entry[d].table;
@@ -134,6 +135,7 @@ static void put_leaf(struct vimport_pt *pt, u64 va)
 			pt->root->entry[r].table = NULL;
 		}
 	}
+	atomic_sub(!!old_leaf + !!old_dir, &pt->counters->tables);
 	kfree(old_leaf);
 	kfree(old_dir);
 }
@@ -145,6 +147,8 @@ static int get_leaf(struct vimport_pt *pt, u64 va)
 	struct vimport_pt_dir *dir = pt->root->entry[r].table;
 	struct vimport_pt_dir *new_dir = NULL;
 	struct pt_leaf *new_leaf = NULL;
+
+	lockdep_assert_held(pt->vm_lock);
 
 	if (!dir) {
 		new_dir = kzalloc(sizeof(*new_dir), GFP_KERNEL_ACCOUNT);
@@ -160,6 +164,7 @@ static int get_leaf(struct vimport_pt *pt, u64 va)
 		}
 	}
 
+	atomic_add(!!new_leaf + !!new_dir, &pt->counters->tables);
 	guard(mutex)(&pt->lock);
 	if (new_leaf)
 		dir->entry[d].table = new_leaf;
@@ -185,6 +190,8 @@ int vimport_pt_reserve(struct vimport_pt *pt, u64 va, u64 size)
 {
 	u64 first = ALIGN_DOWN(va, LEAF_SPAN);
 	u64 pos;
+
+	lockdep_assert_held(pt->vm_lock);
 
 	for (pos = first; pos < va + size; pos += LEAF_SPAN) {
 		if (get_leaf(pt, pos))
@@ -213,6 +220,8 @@ err_release:
 void vimport_pt_release(struct vimport_pt *pt, u64 va, u64 size)
 {
 	u64 pos;
+
+	lockdep_assert_held(pt->vm_lock);
 
 	for (pos = ALIGN_DOWN(va, LEAF_SPAN); pos < va + size; pos += LEAF_SPAN) {
 		put_leaf(pt, pos);
@@ -297,6 +306,8 @@ void vimport_pt_flush(struct vimport_pt *pt, u64 va, u64 size)
 	}
 
 	atomic64_inc(&pt->counters->tlb_flushes);
+	atomic64_inc(&pt->stats->tlb_flushes);
+	trace_vimport_tlb_flush(container_of(pt, struct vimport_vm, pt), va, size);
 }
 
 /* The PTE by which @va is translated now, zero if it is not. */

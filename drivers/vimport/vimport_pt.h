@@ -9,6 +9,7 @@
 
 struct vimport_counters;
 struct vimport_pt_dir;
+struct vimport_stats;
 
 /* The GPU's page, whatever the page size of the CPU is. */
 #define VIMPORT_PAGE_SIZE	SZ_4K
@@ -42,10 +43,9 @@ struct vimport_pt {
 	 * the lock is the handshake that hardware has a completion for.
 	 */
 	struct mutex lock;
-	/**
-	 * @root: Top level table. Tables come and go under the VM's lock, and
-	 * their pointers are written under @lock.
-	 */
+	/** @vm_lock: The lock of the address space. Tables come and go under it. */
+	struct mutex *vm_lock;
+	/** @root: Top level table. Pointers to tables are written under both locks. */
 	struct vimport_pt_dir *root;
 	/** @tlb: Cache of translations, direct mapped. Protected by @lock. */
 	struct {
@@ -54,11 +54,14 @@ struct vimport_pt {
 		/** @tlb.pte: Copy of its PTE, zero if the slot is empty. */
 		u64 pte;
 	} tlb[VIMPORT_TLB_ENTRIES];
-	/** @counters: Where flushes are counted. */
+	/** @counters: Where tables, and flushes of the GPU, are counted. */
 	struct vimport_counters *counters;
+	/** @stats: Where those of the address space are. */
+	struct vimport_stats *stats;
 };
 
-int vimport_pt_init(struct vimport_pt *pt, struct vimport_counters *counters);
+int vimport_pt_init(struct vimport_pt *pt, struct mutex *vm_lock,
+		    struct vimport_counters *counters, struct vimport_stats *stats);
 void vimport_pt_fini(struct vimport_pt *pt);
 int vimport_pt_reserve(struct vimport_pt *pt, u64 va, u64 size);
 void vimport_pt_release(struct vimport_pt *pt, u64 va, u64 size);

@@ -23,21 +23,33 @@
 #include "vimport_pt.h"
 #include "vimport_segs.h"
 
-/*
- * Can the engine reach what the exporter handed out? It is a piece of kernel
- * code, not a bus master: it reaches ordinary memory and nothing else. That
- * there is a struct page would not say so. Device memory can have one, and so
- * have the holes of memory, which are marked as reserved.
+/**
+ * vimport_segs_is_reachable - can the engine reach what an exporter has handed out?
+ * @addr: first DMA address, which is a physical one
+ * @size: bytes
+ *
+ * It is a piece of kernel code, not a bus master: it reaches ordinary memory and
+ * nothing else. That there is a struct page would not say so. Device memory can have
+ * one, and so have the holes of memory, which are marked as reserved.
+ *
+ * Return: whether all of it is ordinary memory.
  */
-static bool is_reachable(dma_addr_t addr, u64 size)
+bool vimport_segs_is_reachable(dma_addr_t addr, u64 size)
 {
-	u64 pos;
+	unsigned long pfn = PHYS_PFN(addr), end = PHYS_PFN(addr + size), next;
+	struct page *page, *last;
 
-	for (pos = 0; pos < size; pos += VIMPORT_PAGE_SIZE) {
-		struct page *page = pfn_to_online_page(PHYS_PFN(addr + pos));
-
-		if (!page || PageReserved(page))
+	for (; pfn < end; pfn = next) {
+		page = pfn_to_online_page(pfn);
+		if (!page)
 			return false;
+
+		/* Memory is online by whole pageblocks, so one look at each will do. */
+		next = min(end, ALIGN(pfn + 1, pageblock_nr_pages));
+		for (last = page + (next - pfn); page < last; page++) {
+			if (PageReserved(page))
+				return false;
+		}
 	}
 
 	return true;
@@ -59,7 +71,9 @@ int vimport_segs_init(struct vimport_segs *segs, const struct sg_table *sgt, u64
 	u64 offset = 0;
 	int i;
 
-	seg = kvmalloc_array(sgt->nents, sizeof(*seg), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	seg = &segs->only;
+	if (sgt->nents > 1)
+		seg = kvmalloc_array(sgt->nents, sizeof(*seg), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
 	if (!seg)
 		return -ENOMEM;
 
@@ -69,7 +83,8 @@ int vimport_segs_init(struct vimport_segs *segs, const struct sg_table *sgt, u64
 
 		if (!len)
 			continue;
-		if (!IS_ALIGNED(addr | len, VIMPORT_PAGE_SIZE) || !is_reachable(addr, len))
+		if (!IS_ALIGNED(addr | len, VIMPORT_PAGE_SIZE) ||
+		    !vimport_segs_is_reachable(addr, len))
 			goto err_free;
 
 		seg[count].offset = offset;
@@ -84,22 +99,71 @@ int vimport_segs_init(struct vimport_segs *segs, const struct sg_table *sgt, u64
 
 	segs->seg = seg;
 	segs->count = count;
+	segs->capacity = sgt->nents;
 	return 0;
 
 err_free:
-	kvfree(seg);
+	if (seg != &segs->only)
+		kvfree(seg);
 	return -EOPNOTSUPP;
 }
 
+/* The first array is of a size that the allocator has, and is enough for huge pages. */
+static int grow(struct vimport_segs *segs)
+{
+	unsigned int capacity = segs->capacity ? segs->capacity * 2 : 32;
+	struct vimport_seg *seg;
+
+	seg = kvrealloc(segs->seg, array_size(capacity, sizeof(*seg)),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!seg)
+		return -ENOMEM;
+
+	segs->seg = seg;
+	segs->capacity = capacity;
+	return 0;
+}
+
 /**
- * vimport_segs_fini - undo vimport_segs_init()
+ * vimport_segs_append - add a piece at the end
+ * @segs: segments, zeroed in the beginning; to be freed with vimport_segs_fini()
+ * @offset: where in the buffer the piece begins, which is where the last one ends
+ * @addr: DMA address of memory that the engine can reach
+ * @size: bytes, a multiple of the page size
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int vimport_segs_append(struct vimport_segs *segs, u64 offset, dma_addr_t addr, u64 size)
+{
+	struct vimport_seg *last = segs->count ? &segs->seg[segs->count - 1] : NULL;
+
+	if (last && last->addr + last->size == addr) {
+		last->size += size;
+		return 0;
+	}
+
+	if (segs->count == segs->capacity && grow(segs))
+		return -ENOMEM;
+
+	segs->seg[segs->count++] = (struct vimport_seg) {
+		.offset = offset,
+		.size = size,
+		.addr = addr,
+	};
+	return 0;
+}
+
+/**
+ * vimport_segs_fini - free segments
  * @segs: segments
  */
 void vimport_segs_fini(struct vimport_segs *segs)
 {
-	kvfree(segs->seg);
+	if (segs->seg != &segs->only)
+		kvfree(segs->seg);
 	segs->seg = NULL;
 	segs->count = 0;
+	segs->capacity = 0;
 }
 
 /* Is the offset before, in or behind the segment? */

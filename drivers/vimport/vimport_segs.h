@@ -28,9 +28,15 @@ struct vimport_segs {
 	struct vimport_seg *seg;
 	/** @count: How many they are. */
 	unsigned int count;
+	/** @only: Where @seg points if there is room for no more than one. */
+	struct vimport_seg only;
+	/** @capacity: How many there is room for. */
+	unsigned int capacity;
 };
 
+bool vimport_segs_is_reachable(dma_addr_t addr, u64 size);
 int vimport_segs_init(struct vimport_segs *segs, const struct sg_table *sgt, u64 size);
+int vimport_segs_append(struct vimport_segs *segs, u64 offset, dma_addr_t addr, u64 size);
 void vimport_segs_fini(struct vimport_segs *segs);
 unsigned int vimport_segs_runs(const struct vimport_segs *segs, u64 offset, u64 size,
 			       u64 va, bool write, struct vimport_pt_run *runs);

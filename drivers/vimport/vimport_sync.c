@@ -67,35 +67,37 @@ static int sync_init(struct vimport_sync *sync, struct drm_file *file,
  * vimport_sync_parse - take the syncobjs of a submission from userspace
  * @syncs: where they go, zeroed; to be freed with vimport_sync_free()
  * @file: caller
- * @args: arguments of the EXEC ioctl
+ * @user: the caller's pointer to an array of &struct drm_vimport_sync
+ * @count: how many they are
+ * @stride: size of one
  *
  * Return: 0, -EINVAL, -ENOENT, -EFAULT or -ENOMEM as the user interface
  * documents.
  */
-int vimport_sync_parse(struct vimport_syncs *syncs, struct drm_file *file,
-		       const struct drm_vimport_exec *args)
+int vimport_sync_parse(struct vimport_syncs *syncs, struct drm_file *file, u64 user, u32 count,
+		       u32 stride)
 {
 	struct drm_vimport_sync *sync;
 	int ret = 0;
 	u32 i;
 
-	if (!args->sync_count)
-		return args->sync_stride && args->sync_stride != sizeof(*sync) ? -EINVAL : 0;
-	if (args->sync_count > MAX_SYNCS || args->sync_stride != sizeof(*sync))
+	if (!count)
+		return stride && stride != sizeof(*sync) ? -EINVAL : 0;
+	if (count > MAX_SYNCS || stride != sizeof(*sync))
 		return -EINVAL;
 
-	sync = vmemdup_array_user(u64_to_user_ptr(args->syncs), args->sync_count, sizeof(*sync));
+	sync = vmemdup_array_user(u64_to_user_ptr(user), count, sizeof(*sync));
 	if (IS_ERR(sync))
 		return PTR_ERR(sync);
 
-	syncs->sync = kvcalloc(args->sync_count, sizeof(*syncs->sync), GFP_KERNEL_ACCOUNT);
+	syncs->sync = kvcalloc(count, sizeof(*syncs->sync), GFP_KERNEL_ACCOUNT);
 	if (!syncs->sync) {
 		ret = -ENOMEM;
 		goto out_free;
 	}
 
 	/* On error the caller frees what has been resolved so far. */
-	syncs->count = args->sync_count;
+	syncs->count = count;
 	for (i = 0; i < syncs->count && !ret; i++)
 		ret = sync_init(&syncs->sync[i], file, &sync[i]);
 
@@ -123,6 +125,39 @@ int vimport_sync_add_dependencies(struct vimport_syncs *syncs, struct drm_sched_
 	}
 
 	return 0;
+}
+
+/**
+ * vimport_sync_has_signal - whether a job is to signal one of the syncobjs
+ * @syncs: syncobjs
+ *
+ * Return: whether there is an out-sync.
+ */
+bool vimport_sync_has_signal(const struct vimport_syncs *syncs)
+{
+	u32 i;
+
+	for (i = 0; i < syncs->count; i++) {
+		if (syncs->sync[i].signal)
+			return true;
+	}
+
+	return false;
+}
+
+/**
+ * vimport_sync_take_wait - take the fence of an in-sync over
+ * @syncs: syncobjs, without out-syncs
+ * @i: which of them; each can be taken once
+ *
+ * Return: a fence to be put.
+ */
+struct dma_fence *vimport_sync_take_wait(struct vimport_syncs *syncs, u32 i)
+{
+	struct dma_fence *fence = syncs->sync[i].wait;
+
+	syncs->sync[i].wait = NULL;
+	return fence;
 }
 
 /**

@@ -8,7 +8,6 @@
 struct dma_fence;
 struct drm_file;
 struct drm_sched_job;
-struct drm_vimport_exec;
 struct vimport_sync;
 
 /**
@@ -21,9 +20,11 @@ struct vimport_syncs {
 	u32 count;
 };
 
-int vimport_sync_parse(struct vimport_syncs *syncs, struct drm_file *file,
-		       const struct drm_vimport_exec *args);
+int vimport_sync_parse(struct vimport_syncs *syncs, struct drm_file *file, u64 user, u32 count,
+		       u32 stride);
 int vimport_sync_add_dependencies(struct vimport_syncs *syncs, struct drm_sched_job *job);
+bool vimport_sync_has_signal(const struct vimport_syncs *syncs);
+struct dma_fence *vimport_sync_take_wait(struct vimport_syncs *syncs, u32 i);
 void vimport_sync_publish(struct vimport_syncs *syncs, struct dma_fence *fence);
 void vimport_sync_free(struct vimport_syncs *syncs);
 

@@ -22,9 +22,12 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 
-#include "vimport_bind.h"
 #include "vimport_bo.h"
 #include "vimport_drv.h"
+#include "vimport_queue.h"
+#include "vimport_trace.h"
+#include "vimport_userptr.h"
+#include "vimport_va.h"
 #include "vimport_vm.h"
 
 /* Address spaces that a file may have, and a GPU, with those that still die. */
@@ -36,6 +39,9 @@
  * already. A sane exporter settles in the second round.
  */
 #define MAX_VALIDATE_ROUNDS	8
+
+/* Jiffies until the end of an address space is tried again. */
+#define RETRY_DELAY		(HZ / 50)
 
 /**
  * vimport_vm_wait_idle - wait until all submitted jobs are done
@@ -70,6 +76,7 @@ static struct drm_gpuvm_bo *vm_bo_alloc(void)
 
 	INIT_LIST_HEAD(&vm_bo->mappings);
 	INIT_LIST_HEAD(&vm_bo->zap_node);
+	INIT_LIST_HEAD(&vm_bo->userptr_node);
 	return &vm_bo->base;
 }
 
@@ -77,9 +84,26 @@ static void vm_bo_free(struct drm_gpuvm_bo *gpuvm_bo)
 {
 	struct vimport_vm_bo *vm_bo = to_vimport_vm_bo(gpuvm_bo);
 
+	vimport_userptr_unlink(vm_bo);
 	WARN_ON(!list_empty(&vm_bo->mappings));
 	WARN_ON(!list_empty(&vm_bo->zap_node));
 	kfree(vm_bo);
+}
+
+/* Has it only mappings that are out of the VA tree already? No job comes to use them. */
+static bool is_leaving_locked(struct drm_gpuvm_bo *vm_bo)
+{
+	struct drm_gpuva *va;
+
+	dma_resv_assert_held(vm_bo->obj->resv);
+
+	/* Before 7.1 the macro works for a variable of this name only. */
+	drm_gpuvm_bo_for_each_va(va, vm_bo) {
+		if (!to_vimport_va(va)->leaving)
+			return false;
+	}
+
+	return true;
 }
 
 /*
@@ -97,7 +121,13 @@ static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
 	lockdep_assert_held(&vm->lock);
 	dma_resv_assert_held(gpuvm_bo->obj->resv);
 
-	/* There are no more imports than mappings. */
+	/* To be mapped again it would be put on the list again. */
+	if (is_leaving_locked(gpuvm_bo)) {
+		drm_gpuvm_bo_evict(gpuvm_bo, false);
+		return 0;
+	}
+
+	/* There are no more such imports than mappings. */
 	if (vm->validations++ >= MAX_VALIDATE_ROUNDS * vm->mappings)
 		return -EBUSY;
 	if (signal_pending(current))
@@ -107,8 +137,11 @@ static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
 	if (ret)
 		return ret;
 
-	if (bo->generation != generation)
+	if (bo->generation != generation) {
+		trace_vimport_revalidate(vm, bo);
+		atomic64_inc(&vm->stats.revalidations);
 		atomic64_inc(&vdev->counters.revalidations);
+	}
 	drm_gpuvm_bo_evict(gpuvm_bo, false);
 	return 0;
 }
@@ -118,8 +151,11 @@ static void vm_free(struct drm_gpuvm *gpuvm)
 	struct vimport_device *vdev = to_vimport_device(gpuvm->drm);
 	struct vimport_vm *vm = to_vimport_vm(gpuvm);
 
+	vimport_queue_put(vm->queue);
+	dma_fence_put(vm->last_update);
 	vimport_pt_fini(&vm->pt);
 	mutex_destroy(&vm->lock);
+	vimport_client_put(vm->client);
 	kfree(vm);
 	atomic_dec(&vdev->counters.vms);
 
@@ -135,29 +171,29 @@ static const struct drm_gpuvm_ops vm_ops = {
 	.vm_bo_alloc = vm_bo_alloc,
 	.vm_bo_free = vm_bo_free,
 	.vm_bo_validate = vm_bo_validate,
+	.sm_step_map = vimport_va_step_map,
+	.sm_step_remap = vimport_va_step_remap,
+	.sm_step_unmap = vimport_va_step_unmap,
 };
 
 static void destroy_work(struct work_struct *work)
 {
-	struct vimport_vm *vm = container_of(work, struct vimport_vm, destroy_work);
-	struct drm_gpuva *va, *next;
+	struct vimport_vm *vm = container_of(work, struct vimport_vm, destroy_work.work);
 
-	mutex_lock(&vm->lock);
+	/* A submission may be waiting for a page that somebody holds back in userspace. */
+	if (!mutex_trylock(&vm->lock)) {
+		queue_delayed_work(vimport_destroy_wq, &vm->destroy_work, RETRY_DELAY);
+		return;
+	}
 	/* Whoever got the lock before us and did not see @dead is waited for. */
 	vimport_vm_wait_idle(vm, false);
 	drm_sched_entity_destroy(&vm->entity);
 
-	drm_gpuvm_for_each_va_safe(va, next, &vm->base) {
-		struct drm_gem_object *obj = va->gem.obj;
-
-		/* Unlinking may drop the last other reference, under the lock. */
-		drm_gem_object_get(obj);
-		dma_resv_lock(obj->resv, NULL);
-		vimport_bind_remove_locked(vm, to_vimport_va(va));
-		dma_resv_unlock(obj->resv);
-		drm_gem_object_put(obj);
-	}
+	vimport_va_unmap_all(vm);
 	mutex_unlock(&vm->lock);
+	/* Its last jobs may just be leaving, so without the lock, which their faults take. */
+	if (vm->faulting)
+		vimport_lr_vm_fini(vm, &to_vimport_device(vm->base.drm)->engine.lr);
 
 	drm_gpuvm_put(&vm->base);
 }
@@ -170,7 +206,10 @@ void vimport_vm_destroy(struct vimport_vm *vm)
 {
 	/* Pairs with the READ_ONCE()s in the engine and in submission. */
 	WRITE_ONCE(vm->dead, true);
-	queue_work(vimport_wq, &vm->destroy_work);
+	if (vm->faulting)
+		vimport_lr_vm_kill(vm);
+	else
+		queue_delayed_work(vimport_destroy_wq, &vm->destroy_work, 0);
 }
 
 /**
@@ -195,7 +234,17 @@ struct vimport_vm *vimport_vm_lookup(struct drm_file *file, u32 id)
 	return vm;
 }
 
-static struct vimport_vm *vm_create(struct vimport_device *vdev)
+/**
+ * vimport_vm_create - make an address space
+ * @vdev: device, whose module the caller holds
+ * @client: whose engine time its jobs take, or NULL
+ * @faulting: whether its jobs may fault, instead of having fences
+ *
+ * Return: an address space, for vimport_vm_destroy(), or an ERR_PTR: -ENOSPC if
+ * the device has too many, -ENOMEM.
+ */
+struct vimport_vm *vimport_vm_create(struct vimport_device *vdev, struct vimport_client *client,
+				     bool faulting)
 {
 	struct drm_gpu_scheduler *sched = &vdev->engine.sched;
 	struct drm_gem_object *resv_obj;
@@ -209,35 +258,58 @@ static struct vimport_vm *vm_create(struct vimport_device *vdev)
 	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
 	if (!vm)
 		goto err_uncount;
+	mutex_init(&vm->lock);
 
 	resv_obj = drm_gpuvm_resv_object_alloc(&vdev->drm);
 	if (!resv_obj)
 		goto err_free;
 
-	ret = vimport_pt_init(&vm->pt, &vdev->counters);
+	ret = vimport_pt_init(&vm->pt, &vm->lock, &vdev->counters, &vm->stats);
 	if (ret)
 		goto err_put_resv_obj;
 
+	if (faulting) {
+		ret = vimport_lr_vm_init(vm, &vdev->engine.lr);
+		if (ret)
+			goto err_fini_pt;
+		vm->faulting = true;
+	}
+
 	ret = drm_sched_entity_init(&vm->entity, DRM_SCHED_PRIORITY_NORMAL, &sched, 1, NULL);
 	if (ret)
-		goto err_fini_pt;
+		goto err_fini_lr;
 
-	mutex_init(&vm->lock);
+	vm->queue = vimport_queue_create(vdev, vm);
+	if (IS_ERR(vm->queue)) {
+		ret = PTR_ERR(vm->queue);
+		goto err_fini_entity;
+	}
+
+	if (client)
+		vm->client = vimport_client_get(client);
+	vm->number = atomic64_inc_return(&vdev->counters.last_vm);
+	INIT_LIST_HEAD(&vm->unflushed);
 	INIT_LIST_HEAD(&vm->zap_list);
-	INIT_WORK(&vm->destroy_work, destroy_work);
+	INIT_DELAYED_WORK(&vm->destroy_work, destroy_work);
 	drm_gpuvm_init(&vm->base, "vimport", 0, &vdev->drm, resv_obj,
 		       0, BIT_ULL(VIMPORT_VA_BITS), 0, 0, &vm_ops);
 	drm_gem_object_put(resv_obj);
 
-	/* The caller has an open file, so the module cannot be going away. */
+	/* The caller holds the module, so it cannot be going away. */
 	__module_get(THIS_MODULE);
 	return vm;
 
+err_fini_entity:
+	drm_sched_entity_fini(&vm->entity);
+err_fini_lr:
+	if (faulting)
+		vimport_lr_vm_fini(vm, &vdev->engine.lr);
 err_fini_pt:
 	vimport_pt_fini(&vm->pt);
 err_put_resv_obj:
 	drm_gem_object_put(resv_obj);
 err_free:
+	mutex_destroy(&vm->lock);
 	kfree(vm);
 err_uncount:
 	atomic_dec(&vdev->counters.vms);
@@ -259,10 +331,11 @@ int vimport_vm_create_ioctl(struct drm_device *drm, void *data, struct drm_file 
 	struct vimport_vm *vm;
 	int ret;
 
-	if (args->flags)
+	if (args->flags & ~DRM_VIMPORT_VM_CREATE_FAULTING)
 		return -EINVAL;
 
-	vm = vm_create(to_vimport_device(drm));
+	vm = vimport_vm_create(to_vimport_device(drm), vfile->client,
+			       args->flags & DRM_VIMPORT_VM_CREATE_FAULTING);
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
 
@@ -297,6 +370,10 @@ int vimport_vm_destroy_ioctl(struct drm_device *drm, void *data, struct drm_file
 	if (!vm)
 		return -ENOENT;
 
+	/* Dead first, or a queue could be made that is not found. */
+	drm_gpuvm_get(&vm->base);
 	vimport_vm_destroy(vm);
+	vimport_queue_destroy_all(file, vm);
+	drm_gpuvm_put(&vm->base);
 	return 0;
 }

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Copyright (C) 2026 The vshare authors */
+#ifndef _VIMPORT_HMM_H_
+#define _VIMPORT_HMM_H_
+
+#include <linux/types.h>
+
+struct vimport_segs;
+struct vimport_userptr;
+
+int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size,
+		      struct vimport_segs *segs, unsigned long *seq);
+
+int vimport_hmm_bring(struct vimport_userptr *userptr, u64 page, u64 offset, u64 size);
+
+#endif /* _VIMPORT_HMM_H_ */
