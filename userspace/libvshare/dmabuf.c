@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <xf86drm.h>
@@ -112,4 +113,20 @@ int vshare_dmabuf_recv(int sock)
 		return -EPROTO;
 	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
 	return fd;
+}
+
+/* As system calls: not every C library that runs on a 6.12 kernel has functions for them. */
+int vshare_dmabuf_take(int pid, int fd)
+{
+	int pidfd, taken;
+
+	pidfd = syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0)
+		/* What newer kernels say to the number of a thread. */
+		return errno == ENOENT ? -EINVAL : -errno;
+	taken = syscall(SYS_pidfd_getfd, pidfd, fd, 0);
+	if (taken < 0)
+		taken = -errno;
+	close(pidfd);
+	return taken;
 }

@@ -22,6 +22,7 @@ struct vshare_job {
 	struct drm_vimport_sync *syncs;
 	unsigned int sync_count;
 	unsigned int sync_room;
+	uint32_t queue;
 	/* The first failure to add something, or zero. */
 	int error;
 };
@@ -44,6 +45,7 @@ void vshare_job_reset(struct vshare_job *job)
 {
 	job->cmd_count = 0;
 	job->sync_count = 0;
+	job->queue = 0;
 	job->error = 0;
 }
 
@@ -123,6 +125,25 @@ int vshare_job_delay(struct vshare_job *job, uint64_t ns)
 	});
 }
 
+int vshare_job_add(struct vshare_job *job, uint64_t va, uint64_t size, uint64_t value)
+{
+	return add_cmd(job, (struct drm_vimport_cmd) {
+		.op = DRM_VIMPORT_OP_ADD, .va = va, .size = size, .value = value,
+	});
+}
+
+void vshare_job_queue(struct vshare_job *job, uint32_t queue)
+{
+	job->queue = queue;
+}
+
+int vshare_job_wait(struct vshare_job *job, uint64_t va, uint64_t value)
+{
+	return add_cmd(job, (struct drm_vimport_cmd) {
+		.op = DRM_VIMPORT_OP_WAIT, .va = va, .size = sizeof(value), .value = value,
+	});
+}
+
 int vshare_job_after(struct vshare_job *job, uint32_t syncobj, uint64_t point)
 {
 	return add_sync(job, (struct drm_vimport_sync) {
@@ -141,7 +162,8 @@ int vshare_job_signal(struct vshare_job *job, uint32_t syncobj, uint64_t point)
  * drmIoctl() restarts on EAGAIN too, and would keep a CPU busy, asking again
  * and again, for as long as the address space has too much work outstanding.
  */
-int vshare_job_submit(const struct vshare_job *job, int dev, uint32_t vm, uint32_t flags)
+static int submit(const struct vshare_job *job, int dev, uint32_t vm, uint32_t flags,
+		  uint64_t fence_va, uint64_t value)
 {
 	struct drm_vimport_exec args = {
 		.vm_id = vm,
@@ -152,6 +174,9 @@ int vshare_job_submit(const struct vshare_job *job, int dev, uint32_t vm, uint32
 		.sync_count = job->sync_count,
 		.cmd_stride = sizeof(*job->cmds),
 		.sync_stride = sizeof(*job->syncs),
+		.queue_id = job->queue,
+		.fence_va = fence_va,
+		.fence_value = value,
 	};
 	int ret;
 
@@ -161,6 +186,17 @@ int vshare_job_submit(const struct vshare_job *job, int dev, uint32_t vm, uint32
 		ret = ioctl(dev, DRM_IOCTL_VIMPORT_EXEC, &args);
 	} while (ret && errno == EINTR);
 	return ret ? -errno : 0;
+}
+
+int vshare_job_submit(const struct vshare_job *job, int dev, uint32_t vm, uint32_t flags)
+{
+	return submit(job, dev, vm, flags, 0, 0);
+}
+
+int vshare_job_submit_faulting(const struct vshare_job *job, int dev, uint32_t vm,
+			       uint64_t fence_va, uint64_t value)
+{
+	return submit(job, dev, vm, 0, fence_va, value);
 }
 
 /* The kernel wants absolute times, so that a restarted wait ends when it should. */
@@ -174,6 +210,22 @@ static int64_t deadline(uint64_t timeout)
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	ns = now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 	return timeout > INT64_MAX - ns ? INT64_MAX : (int64_t)(ns + timeout);
+}
+
+int vshare_fence_wait(int dev, const struct drm_vimport_fence *fence, uint64_t value,
+		      uint64_t timeout, int *status)
+{
+	struct drm_vimport_wait_fence args = {
+		.addr = (uintptr_t)fence,
+		.value = value,
+		.timeout_ns = deadline(timeout),
+	};
+
+	/* A signal ends it: who waits for ever may want to be asked. */
+	if (ioctl(dev, DRM_IOCTL_VIMPORT_WAIT_FENCE, &args))
+		return -errno;
+	*status = args.error;
+	return 0;
 }
 
 int vshare_sync_wait(int dev, uint32_t syncobj, uint64_t point, uint64_t timeout)

@@ -50,7 +50,8 @@ void vshare_tag_describe(uint64_t word, uint64_t index, char *text, size_t len)
 	if (!word)
 		snprintf(text, len, "zero, as in a fresh buffer");
 	else if (stale.magic == DRM_VEXPORT_STALE_MAGIC && stale.index == (uint32_t)index)
-		snprintf(text, len, "storage that generation %u had left", stale.generation);
+		snprintf(text, len, "storage that generation %u of buffer %u had left (mod 256)",
+			 stale.generation, stale.buffer);
 	else
 		snprintf(text, len, "writer %u buffer %u sequence %u index %u",
 			 (unsigned int)(word >> WRITER_SHIFT),

@@ -9,6 +9,7 @@
 
 #include <xf86drm.h>
 
+#include "deadline.h"
 #include "vshare.h"
 
 int vshare_vexport_info(int dev, struct drm_vexport_info *info)
@@ -95,9 +96,55 @@ int vshare_vexport_move(int dev, int dmabuf, uint32_t placement, uint32_t flags,
 		.flags = flags,
 	};
 
+	/* Nobody would get the fence, and close it. */
+	if (flags & DRM_VEXPORT_MOVE_OUT_FENCE)
+		return -EINVAL;
 	if (drmIoctl(dev, DRM_IOCTL_VEXPORT_BO_MOVE, &args))
 		return -errno;
 	if (generation)
 		*generation = args.generation;
+	return 0;
+}
+
+int vshare_vexport_revoke(int dev, int dmabuf, uint32_t state, uint64_t timeout, uint32_t *maps)
+{
+	struct drm_vexport_bo_revoke args = {
+		.fd = dmabuf,
+		.state = state,
+		.timeout_nsec = state == DRM_VEXPORT_REVOKE_NONE ? 0 : deadline(timeout),
+	};
+
+	if (drmIoctl(dev, DRM_IOCTL_VEXPORT_BO_REVOKE, &args))
+		return -errno;
+	if (maps)
+		*maps = args.maps;
+	return 0;
+}
+
+int vshare_vexport_storm(int dev, const int *dmabufs, unsigned int count, uint32_t kinds,
+			 uint32_t rate, uint64_t *seed)
+{
+	struct drm_vexport_storm args = {
+		.fds = (uintptr_t)dmabufs,
+		.fd_count = count,
+		.kinds = kinds,
+		.seed = *seed,
+		.rate = rate,
+	};
+
+	if (drmIoctl(dev, DRM_IOCTL_VEXPORT_STORM, &args))
+		return -errno;
+	*seed = args.seed;
+	return args.storm_fd;
+}
+
+int vshare_vexport_storm_read(int storm, struct drm_vexport_storm_counters *counters)
+{
+	struct drm_vexport_storm_counters now;
+	ssize_t size = read(storm, &now, sizeof(now));
+
+	if (size != sizeof(now))
+		return size < 0 ? -errno : -EIO;
+	*counters = now;
 	return 0;
 }

@@ -7,8 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "vexport_drm.h"
 #include "vimport_drm.h"
+#include "vshare_vexport.h"
 
 #if defined(__cplusplus)
 extern "C" {
@@ -92,95 +92,6 @@ int vshare_device_open(const char *driver, unsigned int nth);
 int vshare_handle_close(int dev, uint32_t handle);
 
 /*
- * vexport.c: memory that moves
- *
- * dev is a file descriptor of a vexport device, dmabuf that of a dma-buf which
- * the same device exported. The errors are those of vexport_drm.h. A device of
- * another driver is not found out: DRM tells drivers' ioctls apart by nothing
- * but the file that they are made on.
- */
-
-/**
- * vshare_vexport_info() - facts and counters of an exporter
- * @dev: vexport device
- * @info: filled in
- *
- * Return: zero; -ENOTTY if @dev is not a DRM device.
- */
-int vshare_vexport_info(int dev, struct drm_vexport_info *info);
-
-/**
- * vshare_vexport_create() - create a buffer
- * @dev: vexport device
- * @size: size wanted; on return rounded up to whole pages
- * @placement: one of enum drm_vexport_placement
- * @flags: mask of DRM_VEXPORT_GEM_*
- * @handle: GEM handle, to be closed with vshare_handle_close()
- *
- * Return: zero; -EINVAL; -ENOMEM if there is no room.
- */
-int vshare_vexport_create(int dev, uint64_t *size, uint32_t placement, uint32_t flags,
-			  uint32_t *handle);
-
-/**
- * vshare_vexport_mmap() - map a buffer through the device
- * @dev: vexport device
- * @handle: GEM handle
- * @size: bytes to map
- * @map: address, to be unmapped with munmap()
- *
- * The mapping follows the buffer when it moves.
- *
- * Return: zero; -ENOENT for a handle that is not of this file; -ENOMEM.
- */
-int vshare_vexport_mmap(int dev, uint32_t handle, size_t size, void **map);
-
-/**
- * vshare_vexport_export() - export a buffer as a dma-buf
- * @dev: vexport device
- * @handle: GEM handle
- *
- * Return: file descriptor, which the caller closes, or a negative errno.
- */
-int vshare_vexport_export(int dev, uint32_t handle);
-
-/**
- * vshare_vexport_alloc() - create a buffer that exists only as a dma-buf
- * @dev: vexport device
- * @size: size wanted; on return rounded up to whole pages
- * @placement: one of enum drm_vexport_placement
- * @flags: mask of DRM_VEXPORT_GEM_*
- *
- * Return: dma-buf file descriptor, which the caller closes, or a negative
- * errno. The buffer is gone when the last user of the dma-buf is.
- */
-int vshare_vexport_alloc(int dev, uint64_t *size, uint32_t placement, uint32_t flags);
-
-/**
- * vshare_vexport_query() - state and verdict of one buffer
- * @dev: vexport device
- * @dmabuf: the buffer
- * @query: filled in
- *
- * Return: zero; -EBADF; -EINVAL for a descriptor that is not a dma-buf of @dev.
- */
-int vshare_vexport_query(int dev, int dmabuf, struct drm_vexport_bo_query *query);
-
-/**
- * vshare_vexport_move() - move one buffer
- * @dev: vexport device
- * @dmabuf: the buffer
- * @placement: target; zero with %DRM_VEXPORT_MOVE_RELOCATE
- * @flags: mask of DRM_VEXPORT_MOVE_*
- * @generation: generation after the call, may be NULL
- *
- * Return: zero; -EBADF; -EINVAL; -EBUSY if the buffer is pinned; -ENOMEM if the
- * target has no room.
- */
-int vshare_vexport_move(int dev, int dmabuf, uint32_t placement, uint32_t flags,
-			uint64_t *generation);
-
-/*
  * vimport.c: a GPU made of software
  *
  * dev is a file descriptor of a vimport device. The errors are those of
@@ -204,6 +115,18 @@ int vshare_vimport_info(int dev, struct drm_vimport_info *info);
  * Return: zero; -ENOSPC if the file or the GPU has too many; -ENOMEM.
  */
 int vshare_vimport_vm_create(int dev, uint32_t *vm);
+
+/**
+ * vshare_vimport_vm_create_faulting() - create a faulting address space
+ * @dev: vimport device
+ * @vm: name of the address space in this file
+ *
+ * What its jobs touch is made present when they do, and they may take for ever. They
+ * are submitted with vshare_job_submit_faulting(), and signal no syncobj.
+ *
+ * Return: zero; -ENOSPC if the file or the GPU has too many; -ENOMEM.
+ */
+int vshare_vimport_vm_create_faulting(int dev, uint32_t *vm);
 
 /**
  * vshare_vimport_vm_destroy() - destroy an address space
@@ -239,6 +162,36 @@ int vshare_vimport_import_prime(int dev, int dmabuf, uint32_t *handle);
 int vshare_vimport_import(int dev, int dmabuf, uint32_t flags, uint32_t *handle);
 
 /**
+ * vshare_vimport_userptr() - make a buffer of memory of this process
+ * @dev: vimport device
+ * @addr: the memory, at a page boundary
+ * @size: whole pages
+ * @flags: mask of DRM_VIMPORT_USERPTR_*
+ * @handle: GEM handle, a new one at every call
+ *
+ * Nothing is pinned: a job uses what is mapped at these addresses when it is submitted.
+ *
+ * Return: zero; -EINVAL; -EFAULT for what is no memory of a process, or, with
+ * %DRM_VIMPORT_USERPTR_PROBE, if it cannot be used now; -E2BIG; -ENOSPC; -EBUSY.
+ */
+int vshare_vimport_userptr(int dev, const void *addr, uint64_t size, uint32_t flags,
+			   uint32_t *handle);
+
+/**
+ * vshare_vimport_find() - find such a buffer by its address
+ * @dev: vimport device
+ * @addr: first byte
+ * @size: size of the range
+ * @flags: zero or %DRM_VIMPORT_USERPTR_READONLY, if a buffer that is read-only will do
+ * @handle: GEM handle, a new one at every call, to be closed like any other
+ * @offset: where in the buffer @addr is
+ *
+ * Return: zero; -ENOENT if no buffer covers the range; -EINVAL.
+ */
+int vshare_vimport_find(int dev, const void *addr, uint64_t size, uint32_t flags,
+			uint32_t *handle, uint64_t *offset);
+
+/**
  * vshare_vimport_bind() - map a part of a buffer into an address space
  * @dev: vimport device
  * @vm: address space
@@ -248,24 +201,91 @@ int vshare_vimport_import(int dev, int dmabuf, uint32_t flags, uint32_t *handle)
  * @size: size of the range
  * @flags: mask of DRM_VIMPORT_VM_BIND_*
  *
- * @offset, @va and @size are multiples of 4096.
+ * @offset, @va and @size are multiples of 4096. The range shows the buffer then, whatever
+ * was mapped there; if anything was, the call waits until the address space is idle.
  *
- * Return: zero; -ENOENT for an unknown @vm or @handle; -EEXIST for an overlap;
- * -EINVAL; -EOPNOTSUPP for memory that the engine cannot reach.
+ * Return: zero; -ENOENT for an unknown @vm or @handle; -EINVAL; -EOPNOTSUPP for memory
+ * that the engine cannot reach; -ENOSPC for too many mappings.
  */
 int vshare_vimport_bind(int dev, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va,
 			uint64_t size, uint32_t flags);
 
 /**
- * vshare_vimport_unbind() - take exactly one mapping out of an address space
+ * vshare_vimport_unbind() - take what is mapped in a range out of an address space
  * @dev: vimport device
  * @vm: address space
- * @va: first address of the mapping
- * @size: size of the mapping
+ * @va: first address
+ * @size: size of the range
  *
- * Return: zero; -ENOENT if that is not exactly one mapping; -EINVAL.
+ * @va and @size are multiples of 4096. What mappings have outside the range stays.
+ *
+ * Return: zero, also if nothing was there; -ENOENT for an unknown @vm; -EINVAL;
+ * -ENOSPC if splitting a mapping would make too many.
  */
 int vshare_vimport_unbind(int dev, uint32_t vm, uint64_t va, uint64_t size);
+
+/**
+ * vshare_vimport_bind_async() - map a part of a buffer in turn with jobs
+ * @dev: vimport device
+ * @vm: address space
+ * @handle: GEM handle, or zero to unmap what is in the range
+ * @offset: offset in the buffer; zero to unmap
+ * @va: first address
+ * @size: size of the range
+ * @flags: mask of DRM_VIMPORT_VM_BIND_*; %DRM_VIMPORT_VM_BIND_ASYNC is added
+ * @syncs: syncobjs to wait for and to signal, or NULL
+ * @sync_count: how many they are
+ *
+ * Waits for nothing. Jobs that were submitted before find what was mapped before, those
+ * that are submitted from now on find this.
+ *
+ * Return: like vshare_vimport_bind(); -EAGAIN if the address space has too much to do;
+ * -ENOENT for an unknown syncobj; -EINVAL for one to wait for that has no fence.
+ */
+int vshare_vimport_bind_async(int dev, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va,
+			      uint64_t size, uint32_t flags, const struct drm_vimport_sync *syncs,
+			      uint32_t sync_count);
+
+/**
+ * vshare_vimport_queue_create() - create a queue of jobs
+ * @dev: vimport device
+ * @vm: address space that its jobs run in
+ * @queue: name of the queue in this file, for vshare_job_queue()
+ *
+ * Jobs of different queues do not wait for each other.
+ *
+ * Return: zero; -ENOENT for an unknown @vm; -ENOSPC for too many queues; -ENOMEM.
+ */
+int vshare_vimport_queue_create(int dev, uint32_t vm, uint32_t *queue);
+
+/**
+ * vshare_vimport_queue_destroy() - destroy a queue, and what it has not begun
+ * @dev: vimport device
+ * @queue: queue
+ *
+ * Return: zero; -ENOENT.
+ */
+int vshare_vimport_queue_destroy(int dev, uint32_t queue);
+
+/**
+ * vshare_vimport_queue_query() - whether a queue still works, and what it has done
+ * @dev: vimport device
+ * @queue: queue
+ * @query: filled in
+ *
+ * Return: zero; -ENOENT.
+ */
+int vshare_vimport_queue_query(int dev, uint32_t queue, struct drm_vimport_queue_query *query);
+
+/**
+ * vshare_vimport_raw() - one operation of a dma-buf importer at a time
+ * @dev: vimport device
+ * @args: the operation, and what the exporter, or the core, has answered
+ *
+ * Return: zero if it was done, or refused by the exporter: see
+ * &drm_vimport_raw.result; -EPERM without CAP_SYS_ADMIN; and what vimport_drm.h says.
+ */
+int vshare_vimport_raw(int dev, struct drm_vimport_raw *args);
 
 /**
  * vshare_vimport_misbehave() - switch deliberate bugs on for this file
@@ -365,6 +385,35 @@ int vshare_job_checksum(struct vshare_job *job, uint64_t va, uint64_t src, uint6
 int vshare_job_delay(struct vshare_job *job, uint64_t ns);
 
 /**
+ * vshare_job_add() - add a value to each 64-bit word of a range, atomically
+ * @job: the job
+ * @va: address
+ * @size: bytes, a multiple of 8
+ * @value: number to add
+ *
+ * Return: zero; -ENOMEM.
+ */
+int vshare_job_add(struct vshare_job *job, uint64_t va, uint64_t size, uint64_t value);
+
+/**
+ * vshare_job_queue() - say which queue the job is for
+ * @job: the job
+ * @queue: queue of the address space that the job will be submitted to, or zero for
+ *	the one that each address space begins with
+ */
+void vshare_job_queue(struct vshare_job *job, uint32_t queue);
+
+/**
+ * vshare_job_wait() - wait until a 64-bit word is large enough
+ * @job: the job, for a faulting address space
+ * @va: address of the word
+ * @value: what it has to be, or more
+ *
+ * Return: zero; -ENOMEM.
+ */
+int vshare_job_wait(struct vshare_job *job, uint64_t va, uint64_t value);
+
+/**
  * vshare_job_after() - let the job start only after a syncobj has signalled
  * @job: the job
  * @syncobj: syncobj handle of the device that the job will be submitted to
@@ -393,9 +442,36 @@ int vshare_job_signal(struct vshare_job *job, uint32_t syncobj, uint64_t point);
  *
  * Return: zero; the error of building the job; or one of
  * &struct drm_vimport_exec. -EAGAIN is returned, not retried: wait for an
- * earlier job, then submit again.
+ * earlier job, then submit again. -ECANCELED is the answer of a queue in which a
+ * job has hung.
  */
 int vshare_job_submit(const struct vshare_job *job, int dev, uint32_t vm, uint32_t flags);
+
+/**
+ * vshare_job_submit_faulting() - submit a job to a faulting address space
+ * @job: the job; unchanged, it may be submitted again
+ * @dev: vimport device
+ * @vm: address space
+ * @fence_va: address in it of a &struct drm_vimport_fence, or zero
+ * @value: what the fence's value is to be when the job has ended
+ *
+ * Return: as vshare_job_submit(); -EOPNOTSUPP if the job is to signal a syncobj.
+ */
+int vshare_job_submit_faulting(const struct vshare_job *job, int dev, uint32_t vm,
+			       uint64_t fence_va, uint64_t value);
+
+/**
+ * vshare_fence_wait() - wait for a fence in memory
+ * @dev: vimport device that stores it
+ * @fence: the fence, in memory of this process, such as a mapping of a dma-buf
+ * @value: what its value has to be, or more
+ * @timeout: nanoseconds from now; zero only looks
+ * @status: how the job has ended: zero, or its error
+ *
+ * Return: zero; -ETIME; -EINTR; -EFAULT if there is no memory.
+ */
+int vshare_fence_wait(int dev, const struct drm_vimport_fence *fence, uint64_t value,
+		      uint64_t timeout, int *status);
 
 /**
  * vshare_sync_wait() - wait for a syncobj
@@ -482,6 +558,20 @@ int vshare_dmabuf_send(int sock, int dmabuf);
  * has closed the socket; -EPROTO if it sent something else.
  */
 int vshare_dmabuf_recv(int sock);
+
+/**
+ * vshare_dmabuf_take() - duplicate a descriptor of another process
+ * @pid: the process
+ * @fd: number of its descriptor
+ *
+ * Needs the right to trace the process (ptrace access mode ATTACH_REALCREDS, see
+ * ptrace(2)), which Yama and containers may restrict further.
+ *
+ * Return: file descriptor, which the caller closes; -ESRCH if there is no such
+ * process; -EINVAL if @pid is a thread, not a process; -EBADF if it has no such
+ * descriptor; -EPERM.
+ */
+int vshare_dmabuf_take(int pid, int fd);
 
 /*
  * tag.c: words that say who wrote them, and when

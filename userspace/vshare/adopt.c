@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "adopt.h"
@@ -21,33 +20,18 @@
 
 int adopt_init(struct adopt *adopt)
 {
-	int count = vshare_device_list("vexport", NULL, 0);
-
-	*adopt = (struct adopt) { .pidfd = -1 };
-	if (count <= 0) {
-		complain_no_device("vexport", count);
-		return count ? count : -ENODEV;
-	}
-	for (int i = 0; i < count && i < ADOPT_MAX_DEVICES; i++) {
-		int dev = open_device("vexport", i);
-
-		if (dev < 0)
-			return dev;
-		adopt->devs[adopt->dev_count++] = dev;
-	}
-	return 0;
+	return exporters_open(&adopt->exporters);
 }
 
-/* Returns the device that exported the dma-buf, or -EINVAL if none did. */
-static int find_exporter(const struct adopt *adopt, int dmabuf, struct drm_vexport_bo_query *query)
+static int set_profile(const struct adopt *adopt, int dev, int dmabuf)
 {
-	for (unsigned int i = 0; i < adopt->dev_count; i++) {
-		int ret = vshare_vexport_query(adopt->devs[i], dmabuf, query);
+	int ret;
 
-		if (ret != -EINVAL)
-			return ret ? ret : adopt->devs[i];
-	}
-	return -EINVAL;
+	if (!adopt->profile.nasty)
+		return 0;
+	ret = vshare_vexport_set_profile(dev, dmabuf, &adopt->profile);
+	/* Not to be taken for the descriptors that may not be had. */
+	return ret == -EPERM ? -EACCES : ret;
 }
 
 int adopt_add(struct adopt *adopt, int dmabuf)
@@ -55,9 +39,9 @@ int adopt_add(struct adopt *adopt, int dmabuf)
 	struct adopt_buffer *buffer = &adopt->buffers[adopt->count];
 	struct drm_vexport_bo_query query;
 	struct stat st;
-	int dev;
+	int dev, ret;
 
-	dev = find_exporter(adopt, dmabuf, &query);
+	dev = exporters_find(&adopt->exporters, dmabuf, &query);
 	if (dev >= 0 && fstat(dmabuf, &st))
 		dev = -errno;
 	if (dev < 0) {
@@ -69,27 +53,21 @@ int adopt_add(struct adopt *adopt, int dmabuf)
 		adopt->crowded = true;
 		return 0;
 	}
+	ret = set_profile(adopt, dev, dmabuf);
+	if (ret) {
+		close(dmabuf);
+		return ret;
+	}
 	adopt->count++;
+	adopt->changed = true;
 	*buffer = (struct adopt_buffer) {
-		.storm = {
-			.dmabuf = dmabuf,
-			.placement = query.placement,
-			.generation = query.generation,
-		},
+		.dmabuf = dmabuf,
 		.dev = dev,
 		.st_dev = st.st_dev,
 		.st_ino = st.st_ino,
 		.open = true,
 	};
 	return 0;
-}
-
-/* As system calls: not every C library that runs on a 6.12 kernel has functions for them. */
-int adopt_follow(struct adopt *adopt, pid_t pid)
-{
-	adopt->pid = pid;
-	adopt->pidfd = syscall(SYS_pidfd_open, pid, 0);
-	return adopt->pidfd < 0 ? -errno : 0;
 }
 
 static struct adopt_buffer *find(struct adopt *adopt, const struct stat *st)
@@ -125,11 +103,12 @@ static int look_at(struct adopt *adopt, int dir, const char *name)
 		return 0;
 	}
 
-	fd = syscall(SYS_pidfd_getfd, adopt->pidfd, atoi(name), 0);
+	/* The number is the program's own until we have waited for it. */
+	fd = vshare_dmabuf_take(adopt->pid, atoi(name));
 	if (fd >= 0)
 		return adopt_add(adopt, fd);
 	/* Closed meanwhile, or the program is ending. */
-	return errno == EBADF || errno == ESRCH ? 0 : -errno;
+	return fd == -EBADF || fd == -ESRCH ? 0 : fd;
 }
 
 /*
@@ -137,13 +116,13 @@ static int look_at(struct adopt *adopt, int dir, const char *name)
  * handle of the driver that imported the buffer. Each of these holds the
  * dma-buf's file, whose references the kernel counts for us. If in doubt, yes.
  */
-static bool held_elsewhere(int dmabuf)
+static bool held_elsewhere(const struct adopt_buffer *buffer)
 {
-	long count = LONG_MAX;
+	long ours = 1 + buffer->leased, count = LONG_MAX;
 	char text[256];
 	FILE *file;
 
-	snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", dmabuf);
+	snprintf(text, sizeof(text), "/proc/self/fdinfo/%d", buffer->dmabuf);
 	file = fopen(text, "re");
 	if (!file)
 		return true;
@@ -152,21 +131,53 @@ static bool held_elsewhere(int dmabuf)
 			break;
 	}
 	fclose(file);
-	return count > 1;
+	return count > ours;
 }
 
-static int add_verdict(const struct adopt_buffer *buffer, struct adopt_verdict *verdict)
+static void add_suspects(struct adopt_verdict *sum, const struct drm_vexport_attachment_info *rows,
+			 unsigned int count)
 {
-	struct drm_vexport_bo_query query;
-	int ret = vshare_vexport_query(buffer->dev, buffer->storm.dmabuf, &query);
+	for (unsigned int i = 0; i < count; i++) {
+		if (rows[i].rules && sum->suspect_count < MAX_IMPORTERS)
+			sum->suspects[sum->suspect_count++] = rows[i];
+	}
+}
 
+static int add_verdict(const struct adopt_buffer *buffer, uint64_t deadline,
+		       struct adopt_verdict *sum)
+{
+	struct drm_vexport_attachment_info rows[MAX_IMPORTERS];
+	struct drm_vexport_bo_verdict verdict;
+	struct drm_vexport_bo_profile profile;
+	struct drm_vexport_bo_query query;
+	uint64_t time = now_ns();
+	int count, ret;
+
+	count = vshare_vexport_verdict(buffer->dev, buffer->dmabuf,
+				       deadline > time ? deadline - time : 0, &verdict, rows,
+				       MAX_IMPORTERS);
+	if (count < 0)
+		return count;
+	ret = vshare_vexport_query(buffer->dev, buffer->dmabuf, &query);
+	if (!ret)
+		ret = vshare_vexport_get_profile(buffer->dev, buffer->dmabuf, &profile);
 	if (ret)
 		return ret;
-	verdict->buffers++;
-	verdict->moves_busy += query.moves_busy;
-	verdict->notifies += query.notifies;
-	verdict->stale_moves += query.stale_moves;
-	verdict->stale_words += query.stale_words;
+
+	sum->buffers++;
+	sum->moves += verdict.moves;
+	sum->moves_mapped += verdict.moves_mapped;
+	sum->moves_touched += query.moves_touched;
+	sum->testing_moves += testing_moves(&verdict, &query, count);
+	sum->imported += count > 0;
+	sum->moves_busy += query.moves_busy;
+	sum->notifies += verdict.notifies;
+	sum->stale_moves += verdict.stale_moves;
+	sum->stale_words += verdict.stale_words;
+	sum->broken |= broken_rules(&verdict);
+	add_suspects(sum, rows, count < MAX_IMPORTERS ? count : MAX_IMPORTERS);
+	for (size_t i = 0; i < ADOPT_PROFILE_BITS; i++)
+		sum->acted[i] += profile.acted[i];
 	return 0;
 }
 
@@ -182,10 +193,11 @@ static int drop_unused(struct adopt *adopt)
 	for (unsigned int i = 0; i < adopt->count; i++) {
 		struct adopt_buffer *buffer = &adopt->buffers[i];
 
-		if (!ret && !buffer->open && !held_elsewhere(buffer->storm.dmabuf)) {
-			ret = add_verdict(buffer, &adopt->dropped);
+		if (!ret && !buffer->open && !held_elsewhere(buffer)) {
+			ret = add_verdict(buffer, 0, &adopt->dropped);
 			if (!ret) {
-				close(buffer->storm.dmabuf);
+				close(buffer->dmabuf);
+				adopt->changed = true;
 				continue;
 			}
 		}
@@ -202,7 +214,6 @@ int adopt_scan(struct adopt *adopt)
 	int ret = 0;
 	DIR *dir;
 
-	/* The number is the program's own until we have waited for it. */
 	snprintf(path, sizeof(path), "/proc/%d/fd", adopt->pid);
 	dir = opendir(path);
 	if (!dir)
@@ -217,12 +228,32 @@ int adopt_scan(struct adopt *adopt)
 	return ret ? ret : drop_unused(adopt);
 }
 
-int adopt_verdict(struct adopt *adopt, struct adopt_verdict *verdict)
+int adopt_lease(struct adopt *adopt, struct leases *leases)
+{
+	struct lease_buffer buffers[ADOPT_MAX_BUFFERS];
+
+	for (unsigned int i = 0; i < adopt->count; i++) {
+		struct adopt_buffer *buffer = &adopt->buffers[i];
+
+		buffers[i] = (struct lease_buffer) { buffer->dev, buffer->dmabuf };
+		buffer->leased = true;
+	}
+	return leases_start(leases, buffers, adopt->count);
+}
+
+int adopt_unlease(struct adopt *adopt, struct leases *leases)
+{
+	for (unsigned int i = 0; i < adopt->count; i++)
+		adopt->buffers[i].leased = false;
+	return leases_end(leases);
+}
+
+int adopt_verdict(struct adopt *adopt, uint64_t deadline, struct adopt_verdict *verdict)
 {
 	int ret = 0;
 
 	*verdict = adopt->dropped;
 	for (unsigned int i = 0; i < adopt->count && !ret; i++)
-		ret = add_verdict(&adopt->buffers[i], verdict);
+		ret = add_verdict(&adopt->buffers[i], deadline, verdict);
 	return ret;
 }

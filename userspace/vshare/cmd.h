@@ -32,8 +32,12 @@ struct verb {
 int verb_list(int argc, char **argv);
 int verb_query(int argc, char **argv);
 int verb_move(int argc, char **argv);
+int verb_verdict(int argc, char **argv);
+int verb_revoke(int argc, char **argv);
+int verb_storm(int argc, char **argv);
 int verb_run(int argc, char **argv);
 int verb_demo(int argc, char **argv);
+int verb_probe(int argc, char **argv);
 
 /* Prints how to use a verb to stderr; returns EXIT_USAGE. */
 int usage(const char *verb);
@@ -80,7 +84,12 @@ void out_object(struct out *out, const char *name);
 void out_array(struct out *out, const char *name);
 void out_end(struct out *out);
 void out_u64(struct out *out, const char *name, uint64_t value);
+void out_real(struct out *out, const char *name, double value);
 void out_bool(struct out *out, const char *name, bool value);
 void out_string(struct out *out, const char *name, const char *value);
+
+/* The names of the bits of a mask: an array, or a list for people. */
+void out_mask(struct out *out, const char *name, uint64_t mask,
+	      const char *(*name_of)(unsigned int bit));
 
 #endif /* _CMD_H_ */

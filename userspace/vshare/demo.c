@@ -16,7 +16,7 @@
 #define DEFAULT_SIZE	(128 << 10)
 #define MIN_SIZE	4096
 #define MAX_SIZE	(8 << 20)
-#define TIME_LIMIT	120
+#define TIME_LIMIT	300
 
 /* The misbehaving half shows enough with fewer moves, but a share of few says nothing. */
 #define MISBEHAVE_PART	5

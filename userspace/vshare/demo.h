@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "storm.h"
+#include "demo_storm.h"
 #include "vshare.h"
 
 #define DEMO_MAX_GPUS	16

@@ -40,6 +40,7 @@ static int put_vexport(struct out *out, int dev)
 	out_u64(out, "maps", info.maps);
 	out_u64(out, "storages", info.storages);
 	out_u64(out, "pinned", info.pinned);
+	out_u64(out, "quarantined", info.quarantined);
 	return 0;
 }
 
@@ -66,6 +67,12 @@ static int put_vimport(struct out *out, int dev)
 	out_u64(out, "vms", info.vms);
 	out_u64(out, "imports", info.imports);
 	out_u64(out, "jobs_pending", info.jobs_pending);
+	out_u64(out, "userptrs", info.userptrs);
+	out_u64(out, "userptr_invalidations", info.userptr_invalidations);
+	out_u64(out, "userptr_faults", info.userptr_faults);
+	out_u64(out, "userptr_retries", info.userptr_retries);
+	out_u64(out, "resets", info.resets);
+	out_u64(out, "queues", info.queues);
 	return 0;
 }
 

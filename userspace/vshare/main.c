@@ -10,19 +10,33 @@
 #include <unistd.h>
 
 #include "cmd.h"
+#include "target.h"
 
 static int verb_help(int argc, char **argv);
 
 static const struct verb verbs[] = {
 	{ "list", verb_list, "[--json]",
 	  "show the devices, their nodes and counters" },
-	{ "query", verb_query, "--fd N [--json]",
-	  "state and verdict of the buffer behind an inherited descriptor" },
-	{ "move", verb_move, "--fd N --to vram|tt|system|relocate [--async]",
-	  "move the buffer behind an inherited descriptor" },
+	{ "query", verb_query, TARGET_USAGE " [--json]",
+	  "state and verdict of a buffer" },
+	{ "verdict", verb_verdict, TARGET_USAGE " [--timeout SECONDS] [--json]",
+	  "what the importers of a buffer have done" },
+	{ "move", verb_move, TARGET_USAGE " --to vram|tt|system|relocate [--async] [--json]",
+	  "move a buffer" },
+	{ "revoke", verb_revoke,
+	  TARGET_USAGE " --to temporary|permanent|none [--timeout SECONDS] [--json]",
+	  "take a buffer away from everybody, or give it back" },
+	{ "storm", verb_storm,
+	  TARGET_USAGE "... [--rate HZ] [--kinds LIST] [--seed N] [--seconds N] [--json]",
+	  "have buffers moved until this is ended" },
 	{ "run", verb_run,
-	  "[--storm HZ] [--size BYTES] [--seed N] [--placement P] -- CMD [ARG|{fd}]...",
+	  "[--storm HZ] [--kinds LIST] [--seed N] [--size BYTES] [--placement P]\n"
+	  "             [--like NAME] [--as-heap NAME] [--json] -- CMD [ARG|{fd}]...",
 	  "run a program whose buffers keep moving; exit with the verdict" },
+	{ "probe", verb_probe,
+	  "[--pid P] --fd N | --alloc-cmd CMD | --from udmabuf|heap:NAME|dumb:DRIVER|vexport\n"
+	  "             [--size BYTES] [--move-cmd CMD] [--as DEVICE] [--json]",
+	  "see, rule by rule, whether an exporter keeps the contract" },
 	{ "demo", verb_demo, "[--seconds N | --moves N] [--size BYTES] [--seed N] [--json]",
 	  "move buffers while software GPUs write to them; count what is lost" },
 	{ "help", verb_help, "[VERB]",

@@ -113,6 +113,12 @@ void out_u64(struct out *out, const char *name, uint64_t value)
 	fprintf(out->file, "%" PRIu64 "%s", value, out->json ? "" : "\n");
 }
 
+void out_real(struct out *out, const char *name, double value)
+{
+	put_head(out, name);
+	fprintf(out->file, "%.6g%s", value, out->json ? "" : "\n");
+}
+
 void out_bool(struct out *out, const char *name, bool value)
 {
 	put_head(out, name);
@@ -129,4 +135,33 @@ void out_string(struct out *out, const char *name, const char *value)
 		put_json_string(out->file, value);
 	else
 		fprintf(out->file, "%s\n", value);
+}
+
+void out_mask(struct out *out, const char *name, uint64_t mask,
+	      const char *(*name_of)(unsigned int bit))
+{
+	bool first = true;
+
+	if (out->json) {
+		out_array(out, name);
+	} else {
+		put_head(out, name);
+		if (!mask)
+			fputs("none", out->file);
+	}
+	for (unsigned int bit = 0; mask; bit++, mask >>= 1) {
+		const char *text = name_of(bit) ? name_of(bit) : "unknown";
+
+		if (!(mask & 1))
+			continue;
+		if (out->json)
+			out_string(out, NULL, text);
+		else
+			fprintf(out->file, "%s%s", first ? "" : ", ", text);
+		first = false;
+	}
+	if (out->json)
+		out_end(out);
+	else
+		fputc('\n', out->file);
 }

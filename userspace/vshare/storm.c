@@ -1,87 +1,126 @@
 // SPDX-License-Identifier: MIT
 /*
- * Moves of random kinds.
+ * vshare storm: have the kernel move buffers until somebody ends the command.
  */
 #include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <time.h>
 
-#include "storm.h"
-#include "vshare.h"
+#include "cmd.h"
+#include "lease.h"
+#include "target.h"
 
-const char * const storm_kind_names[STORM_KINDS] = {
-	[STORM_RELOCATE] = "relocate",
-	[STORM_VRAM] = "vram",
-	[STORM_TT] = "tt",
-	[STORM_SYSTEM] = "system",
-};
+#define MAX_SECONDS	(365 * 24 * 3600)
 
-static const uint32_t kind_placement[STORM_KINDS] = {
-	[STORM_VRAM] = DRM_VEXPORT_PLACEMENT_VRAM,
-	[STORM_TT] = DRM_VEXPORT_PLACEMENT_TT,
-	[STORM_SYSTEM] = DRM_VEXPORT_PLACEMENT_SYSTEM,
-};
-
-void storm_init(struct storm *storm, int dev, uint64_t seed)
+static void block_signals(sigset_t *mask)
 {
-	*storm = (struct storm) { .dev = dev, .random = seed };
+	sigemptyset(mask);
+	sigaddset(mask, SIGHUP);
+	sigaddset(mask, SIGINT);
+	sigaddset(mask, SIGTERM);
+	sigprocmask(SIG_BLOCK, mask, NULL);
 }
 
-/* SplitMix64: any seed will do, zero included. */
-uint64_t storm_random(struct storm *storm, uint64_t limit)
+/* Until a signal comes, or as long as was asked for. */
+static void wait_for_end(const sigset_t *mask, uint64_t seconds)
 {
-	uint64_t z = storm->random += 0x9e3779b97f4a7c15ull;
+	uint64_t deadline = now_ns() + seconds * NSEC_PER_SEC, time;
 
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-	return (z ^ (z >> 31)) % limit;
-}
-
-/* A move to where the buffer is already would do nothing. */
-static enum storm_kind pick(struct storm *storm, uint32_t placement)
-{
-	enum storm_kind kind;
-
-	do {
-		kind = storm_random(storm, STORM_KINDS);
-	} while (kind != STORM_RELOCATE && kind_placement[kind] == placement);
-	return kind;
-}
-
-int storm_move(struct storm *storm, struct storm_buffer *buffer)
-{
-	enum storm_kind kind = pick(storm, buffer->placement);
-	uint64_t generation;
-	int ret;
-
-	if (kind == STORM_RELOCATE)
-		ret = vshare_vexport_move(storm->dev, buffer->dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE,
-					  &generation);
-	else
-		ret = vshare_vexport_move(storm->dev, buffer->dmabuf, kind_placement[kind], 0,
-					  &generation);
-	if (ret == -EBUSY) {
-		storm->refused_pinned++;
-		return 0;
+	if (!seconds) {
+		while (sigwaitinfo(mask, NULL) < 0 && errno == EINTR)
+			;
+		return;
 	}
-	if (ret == -ENOMEM) {
-		storm->refused_full++;
-		return 0;
-	}
-	if (ret)
-		return ret;
+	while ((time = now_ns()) < deadline) {
+		struct timespec left = {
+			(deadline - time) / NSEC_PER_SEC, (deadline - time) % NSEC_PER_SEC,
+		};
 
-	if (generation != buffer->generation)
-		storm->moves[kind]++;
-	buffer->generation = generation;
-	if (kind != STORM_RELOCATE)
-		buffer->placement = kind_placement[kind];
-	return 0;
+		if (sigtimedwait(mask, NULL, &left) >= 0 || errno != EINTR)
+			return;
+	}
 }
 
-uint64_t storm_moves(const struct storm *storm)
+static void put_storm(bool json, const struct leases *leases)
 {
-	uint64_t moves = 0;
+	struct out out;
 
-	for (int kind = 0; kind < STORM_KINDS; kind++)
-		moves += storm->moves[kind];
-	return moves;
+	out_init(&out, stdout, json);
+	out_object(&out, NULL);
+	out_u64(&out, "seed", leases->seed);
+	out_u64(&out, "rate", leases->rate);
+	out_u64(&out, "steps", leases->ended.steps);
+	out_u64(&out, "moves", leases->ended.moves);
+	out_u64(&out, "idle", leases->ended.idle);
+	out_u64(&out, "busy", leases->ended.busy);
+	out_u64(&out, "failed", leases->ended.failed);
+	out_end(&out);
+}
+
+int verb_storm(int argc, char **argv)
+{
+	static const struct option options[] = {
+		TARGET_FD,
+		TARGET_PID,
+		{ "rate", required_argument, NULL, 'r' },
+		{ "kinds", required_argument, NULL, 'k' },
+		{ "seed", required_argument, NULL, 's' },
+		{ "seconds", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' },
+		{ 0 },
+	};
+	struct lease_buffer buffers[DRM_VEXPORT_STORM_MAX_FDS];
+	struct leases leases = { .kinds = LEASE_ALL_KINDS, .seed = lease_choose_seed() };
+	uint64_t rate = 100, seconds = 0;
+	struct target target = { 0 };
+	bool json = false, ok;
+	sigset_t mask;
+	int opt;
+
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		switch (opt) {
+		case 'r':
+			ok = parse_number("--rate", optarg, 1, DRM_VEXPORT_STORM_MAX_RATE, &rate);
+			break;
+		case 'k':
+			ok = parse_kinds("--kinds", optarg, &leases.kinds);
+			break;
+		case 's':
+			ok = parse_number("--seed", optarg, 1, INT64_MAX, &leases.seed);
+			break;
+		case 't':
+			ok = parse_number("--seconds", optarg, 1, MAX_SECONDS, &seconds);
+			break;
+		case 'j':
+			json = true;
+			ok = true;
+			break;
+		default:
+			ok = target_option(&target, opt, optarg);
+		}
+		if (!ok)
+			return usage("storm");
+	}
+	if (optind != argc || !target_named(&target, ARRAY_SIZE(buffers)))
+		return usage("storm");
+	if (!target_open(&target))
+		return EXIT_BAD;
+
+	for (unsigned int i = 0; i < target.count; i++)
+		buffers[i] = (struct lease_buffer) { target.dev, target.dmabufs[i] };
+	leases.rate = rate;
+	block_signals(&mask);
+	if (leases_start(&leases, buffers, target.count))
+		return EXIT_BAD;
+
+	/* At once: who is killed has no last words. */
+	fprintf(stderr, "vshare: %" PRIu64 " moves per second, seed %" PRIu64 "\n", rate,
+		leases.seed);
+	wait_for_end(&mask, seconds);
+	if (leases_end(&leases))
+		return EXIT_BAD;
+	put_storm(json, &leases);
+	return EXIT_OK;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Copyright (C) 2026 The vshare authors */
-#ifndef _STORM_H_
-#define _STORM_H_
+#ifndef _DEMO_STORM_H_
+#define _DEMO_STORM_H_
 
 #include <stdint.h>
 
@@ -49,4 +49,4 @@ int storm_move(struct storm *storm, struct storm_buffer *buffer);
 
 uint64_t storm_moves(const struct storm *storm);
 
-#endif /* _STORM_H_ */
+#endif /* _DEMO_STORM_H_ */
