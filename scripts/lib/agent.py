@@ -1,45 +1,44 @@
 # SPDX-License-Identifier: MIT
 """A guest that runs one command after the other, for scripts/test."""
 
-import dataclasses
 import socket
 import subprocess
 import time
 
-from . import guest
+from . import guest, splat
 
-# Beside a command's own limit: for the guest to kill it and to report.
-GRACE = 15
+# How long a guest may take to answer, beside what it was asked to do. It kills what
+# is late for five seconds before it gives up, and may be busy with a report.
+GRACE = 30
 
-BOOT_LIMIT = 90
+BOOT_LIMIT = 120
 
 
 class Died(Exception):
     """The guest is gone, or has to be given up; the text says how."""
 
 
-@dataclasses.dataclass
-class Outcome:
-    """What became of one command."""
-    status: int         # exit status, or None if it was killed for being late
-    seconds: float
-    out: str
-    err: str
-    log: str            # kernel log since the command before
-
-
 class Agent:
-    """One boot. A context: leaving it ends the guest."""
+    """One boot. A context: leaving it ends the guest. See guest/agent.c."""
 
-    def __init__(self, lane, image, accelerator, console):
+    def __init__(self, lane, image, accelerator, console, append=""):
         self._console = console
+        self._number = None     # of the last record of the kernel log
+        self.lost = False       # were there records that nobody has seen?
+        self.lockdep = "-"
+        self.boot_log = []
         self._socket, theirs = socket.socketpair()
         with theirs:
-            self._guest = guest.Guest(lane, image, accelerator, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.DEVNULL, agent=theirs)
-        self._input = self._socket.makefile("rb")
+            self._guest = guest.Guest(lane, image, accelerator, append=append, agent=theirs,
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        self._buffer = bytearray()
         try:
-            self._line(BOOT_LIMIT, "ready")
+            deadline = time.monotonic() + BOOT_LIMIT
+            while (event := self.event(deadline)) and event[0] != "ready":
+                if event[0] == "log":
+                    self.boot_log += event[1]
+            if not event:
+                raise Died(f"no answer from the guest within {BOOT_LIMIT} s of its start")
         except BaseException:
             self.__exit__()
             raise
@@ -48,41 +47,76 @@ class Agent:
         return self
 
     def __exit__(self, *_):
-        self._input.close()
         self._socket.close()
         self._guest.kill()
         with open(self._console, "a", encoding="utf-8") as file:
             file.write(self._guest.console())
         self._guest.__exit__()
 
-    def _line(self, limit, verb):
-        self._socket.settimeout(limit)
+    def _take(self, size, deadline):
+        """@size bytes of the guest's, or None if they are not there by @deadline."""
+        while len(self._buffer) < size:
+            if not self._receive(deadline):
+                return None
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def _receive(self, deadline):
         try:
-            words = self._input.readline().decode(errors="replace").split()
-        except TimeoutError as err:
-            raise Died(f"no answer from the guest within {limit} s: it hangs") from err
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            data = self._socket.recv(1 << 16)
+        except TimeoutError:
+            return False
         except OSError as err:
             raise Died(str(err)) from err
-        if not words or words[0] != verb:
+        if not data:
             self._guest.wait(5)
             raise Died(self._guest.verdict()[1] or "the guest ended")
-        return words[1:]
+        self._buffer += data
+        return True
+
+    def event(self, deadline):
+        """The next (kind, data) from the guest, or None at @deadline.
+
+        ("log", records), ("out", text), ("end", status) or ("ready", ""). The state of
+        the lock checker goes to self.lockdep.
+        """
+        while True:
+            while b"\n" not in self._buffer:
+                if not self._receive(deadline):
+                    return None
+            # The rest of a frame that has begun is on its way.
+            header = self._take(self._buffer.index(b"\n") + 1, deadline)
+            kind, size = header.decode().split()
+            data = self._take(int(size), time.monotonic() + GRACE)
+            if data is None:
+                raise Died("the guest stopped in the middle of a message")
+            text = data.decode(errors="replace")
+            if kind == "lockdep":
+                self.lockdep = text
+                continue
+            return kind, self._records(text) if kind == "log" else text
+
+    def _records(self, text):
+        log = splat.records(text)
+        for record in log:
+            if self._number is not None and record.number != self._number + 1:
+                self.lost = True
+            self._number = record.number
+        return log
+
+    def say(self, line):
+        """Send a line to the guest: run COMMAND, or kill."""
+        try:
+            self._socket.settimeout(GRACE)
+            self._socket.sendall(f"{line}\n".encode())
+        except OSError as err:
+            raise Died(str(err)) from err
 
     def last_messages(self):
         """What the kernel has said on the console."""
         return "\n".join(self._guest.last_messages(200))
-
-    def run(self, name, command, limit):
-        """Run the shell command @command; @name is for the kernel log."""
-        start = time.monotonic()
-        try:
-            self._socket.sendall(f"run {limit} {name} {command}\n".encode())
-            status, *sizes = self._line(limit + GRACE, "done")
-            texts = [self._input.read(int(size)).decode(errors="replace") for size in sizes]
-        except OSError as err:
-            raise Died(str(err)) from err
-        seconds = time.monotonic() - start
-        return Outcome(None if status == "timeout" else int(status), seconds, *texts)
 
     def quit(self):
         """End the machine in good order; False if it had died."""
@@ -90,4 +124,4 @@ class Agent:
             self._socket.sendall(b"quit\n")
         except OSError:
             return False
-        return self._guest.wait(20) and self._guest.verdict() == (0, None)
+        return self._guest.wait(GRACE) and self._guest.verdict() == (0, None)

@@ -28,6 +28,9 @@ MERGED = ("bin", "sbin", "lib", "lib64")
 # Loaded by name when a thread is cancelled, which ldd cannot see.
 DLOPENED = ("/lib/x86_64-linux-gnu/libgcc_s.so.1",)
 
+# Programs of the host that tests use.
+TOOLS = ("/usr/bin/jq",)
+
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
 GROUP = "root:x:0:\nvideo:x:44:\nrender:x:105:\nnogroup:x:65534:\n"
 DIRECTORIES = ("dev", "proc", "sys", "run", "root", "tmp", "results", "var")
@@ -83,7 +86,8 @@ class Image:
         self._texts = {}        # guest path -> contents
         self._modules = []      # module files that are not the kernel's own
         for path in glob.glob(os.path.join(SCRIPTS, "guest", "*")):
-            self._files["/usr/lib/vshare/" + os.path.basename(path)] = path
+            if os.access(path, os.X_OK):
+                self._files["/usr/lib/vshare/" + os.path.basename(path)] = path
         self._files["/init"] = os.path.join(SCRIPTS, "guest", "init")
 
     def text(self, guest, contents):
@@ -112,6 +116,12 @@ class Image:
             print("vm: the modules are older than their sources; run make", file=sys.stderr)
         for path in modules:
             self.module(path)
+        for path in TOOLS:
+            if not os.path.exists(path):
+                raise Error(f"{path} is missing; run scripts/deps")
+            self.file(path)
+        for path in glob.glob(os.path.join(BUILD, "guest", "*")):
+            self.file(path, "/usr/lib/vshare/" + os.path.basename(path))
         for path in glob.glob(os.path.join(BUILD, "bin", "*")):
             self.file(path, "/usr/bin/" + os.path.basename(path))
         for path in glob.glob(os.path.join(BUILD, "lib", "*.so.*")):

@@ -19,6 +19,8 @@ class Lane:
     thread: str         # single or multi: may QEMU emulate CPUs in parallel?
     memory: str
     append: str
+    limit: int          # seconds that a subtest may take
+    watch: list         # what guest/leftovers and scripts/test can look at
 
 
 def load(name):
@@ -29,7 +31,8 @@ def load(name):
         raise Error(f"lane '{name}' cannot be used")
     facts = dict(line.split("=", 1) for line in run.stdout.splitlines())
     return Lane(name, facts["release"], facts["kernel"], facts["modules"],
-                int(facts["smp"]), facts["thread"], facts["memory"], facts["append"])
+                int(facts["smp"]), facts["thread"], facts["memory"], facts["append"],
+                int(facts["limit"]), facts["watch"].split())
 
 
 def bzimage_release(path):

@@ -12,39 +12,67 @@ from . import BUILD, ROOT, Error
 
 TESTS = os.path.join(ROOT, "igt-tests")
 MUTANTS = os.path.join(TESTS, "mutants")
-
-# Exit status of a libigt test whose assertion failed.
-IGT_FAILURE = 98
+PARAMETERS = os.path.join(TESTS, "parameters")
 
 # Done by scripts/guest/module-tests, each from "loaded and idle" back to it.
-UNLOAD = "/usr/lib/vshare/module-tests unload"
 MODULE_TESTS = ("reload-10", "busy-vexport", "busy-vimport", "busy-dmabuf")
 
+UNLOAD = "/usr/lib/vshare/module-tests unload"
+
 # The same of scripts/guest/vshare-tests.
-VSHARE_TESTS = ("run-heap", "run-fd", "run-status", "run-signal", "run-nothing", "run-stale",
-                "run-refused", "list", "errors")
+VSHARE_TESTS = ("run-heap", "run-gpu", "run-fd", "run-storm", "run-seed", "run-status",
+                "run-signal", "run-nothing", "run-json", "run-stale", "run-broken", "run-like",
+                "run-like-whom", "run-as-heap", "run-refused", "trace-stale", "query",
+                "query-stale", "verdict", "verdict-bad", "move", "revoke", "revoke-late",
+                "storm", "other-process", "list", "help", "errors", "probe-udmabuf",
+                "probe-heap", "probe-dumb", "probe-vexport", "probe-commands", "probe-broken",
+                "probe-refused", "bench")
 
 
 @dataclasses.dataclass
 class Item:
     """One subtest."""
     name: str                   # group@subtest or mutant@bug@subtest
-    command: str                # for the guest's shell
-    limit: int                  # seconds
+    subtest: str = ""           # what the test itself calls it
     must_fail: bool = False     # a deliberate bug that the subtest has to notice
+    complaint: str = ""         # what the kernel has to say about that bug, or nothing
+
+
+@dataclasses.dataclass
+class Batch:
+    """Subtests that one process runs: those of an IGT test, or a command that is one."""
+    name: str
+    command: str                # for the guest's shell
+    items: list
+    igt: bool = True
     fresh_boot: bool = False    # do not go on in the same boot if it failed
+
+    def line(self):
+        """The command that runs what is left of the batch."""
+        if not self.igt:
+            return self.command
+        names = ",".join(item.subtest for item in self.items)
+        return f"{self.command} --run-subtest {names}"
 
 
 @dataclasses.dataclass
 class Group:
-    """Subtests that share how the modules are loaded."""
+    """Batches that share how the modules are loaded."""
     name: str
     vimport: str = ""                   # parameters of the module
+    vexport: str = ""                   # the same
     shared: bool = False                # may be spread over several guests
-    items: collections.deque = dataclasses.field(default_factory=collections.deque)
+    one_shot: bool = False              # the kernel is not worth a look afterwards
+    batches: collections.deque = dataclasses.field(default_factory=collections.deque)
 
     def setup(self):
-        return ["modprobe vexport", f"modprobe vimport {self.vimport}".strip()]
+        return [f"modprobe vexport {self.vexport}".strip(),
+                f"modprobe vimport {self.vimport}".strip()]
+
+
+def step(name, command):
+    """A command of the runner's own, which counts as a subtest."""
+    return Batch(name, command, [Item(name)], igt=False, fresh_boot=True)
 
 
 def selected(name, patterns):
@@ -78,74 +106,92 @@ def subtests(command):
     return names
 
 
-def plain(patterns, limit):
+def parameters():
+    """{test: how it wants vexport and vimport to be loaded}, for those that care."""
+    names = binaries()
+    wanted = {}
+    with open(PARAMETERS, encoding="utf-8") as table:
+        for number, line in enumerate(table, 1):
+            line = line.strip()
+            if not line or line.startswith("#"):
+                continue
+            fields = [field.strip() for field in line.split("|")]
+            if len(fields) != 3 or not any(fields[1:]) or fields[0] not in names:
+                raise Error(f"igt-tests/parameters:{number}: 'test | parameters of vexport | "
+                            f"of vimport', the test one of igt-tests/Makefile, is needed")
+            wanted[fields[0]] = (fields[1], fields[2])
+    return wanted
+
+
+def plain(patterns):
     """The IGT tests and those of the modules and the command, on a correct importer."""
     group = Group("plain", shared=True)
+    groups = {("", ""): group}
+    wanted = parameters()
     # First, because reloading takes longest, and then does not keep everybody waiting.
     for about, names in (("module", MODULE_TESTS), ("vshare", VSHARE_TESTS)):
         for name in names:
             if selected(f"{about}@{name}", patterns):
-                group.items.append(Item(f"{about}@{name}",
-                                        f"/usr/lib/vshare/{about}-tests {name}",
-                                        max(limit, 60), fresh_boot=True))
+                group.batches.append(Batch(about, f"/usr/lib/vshare/{about}-tests {name}",
+                                           [Item(f"{about}@{name}", name)], igt=False,
+                                           fresh_boot=True))
     for binary in binaries():
         # Do not even list a test that no pattern can select.
         if patterns and not any(fnmatch.fnmatchcase(binary, p.split("@")[0]) for p in patterns):
             continue
-        for subtest in subtests([binary]):
-            name = f"{binary}@{subtest}"
-            if selected(name, patterns):
-                group.items.append(Item(name, f"{binary} --run-subtest {subtest}", limit))
-    return group
+        items = [Item(f"{binary}@{subtest}", subtest) for subtest in subtests([binary])
+                 if selected(f"{binary}@{subtest}", patterns)]
+        if items:
+            key = vexport, vimport = wanted.get(binary, ("", ""))
+            groups.setdefault(key, Group(f"vexport {vexport} vimport {vimport}", vimport,
+                                         vexport, shared=True)
+                              ).batches.append(Batch(binary, binary, items))
+    return [group for group in groups.values() if group.batches]
 
 
-def mutants(patterns, limit):
-    """One group for each line of igt-tests/mutants; each gets a boot of its own."""
-    groups = []
-    if not os.path.exists(MUTANTS):
-        return groups
+def mutants(patterns, lane):
+    """Deliberate bugs, grouped by how the modules are loaded for them."""
+    groups = {}
+    wanted = parameters()
     with open(MUTANTS, encoding="utf-8") as table:
         for number, line in enumerate(table, 1):
             line = line.strip()
             if not line or line.startswith("#"):
                 continue
             fields = [field.strip() for field in line.split("|")]
-            if len(fields) != 4:
-                raise Error(f"igt-tests/mutants:{number}: four fields, "
-                            f"'name | vimport parameters | command | subtests', are needed")
-            bug, vimport, command, wanted = fields
+            if len(fields) != 6:
+                raise Error(f"igt-tests/mutants:{number}: six fields, 'name | lanes | vimport "
+                            f"parameters | command | subtests | complaint', are needed")
+            bug, lanes = fields[:2]
+            if lane not in lanes.split(","):
+                continue
             if not selected(f"mutant@{bug}", [p for p in patterns if p.count("@") < 2]) \
                     and not any(p.count("@") == 2 for p in patterns):
                 continue
-            groups.append(_mutant(bug, vimport, shlex.split(command), wanted.split(","),
-                                  patterns, limit, f"igt-tests/mutants:{number}"))
-    return [group for group in groups if group.items]
+            for batch in _mutant(bug, *fields[3:], patterns, f"igt-tests/mutants:{number}"):
+                # The lock checker gives up after its first report, so a boot for each.
+                key = batch.items[0].name if fields[5] else ""
+                vexport = wanted.get(shlex.split(fields[3])[0], ("", ""))[0]
+                group = groups.setdefault((fields[2], vexport, key),
+                                          Group(f"mutant {bug}", fields[2], vexport,
+                                                one_shot=bool(key)))
+                group.batches.append(batch)
+    return list(groups.values())
 
 
-def _mutant(bug, vimport, command, wanted, patterns, limit, where):
-    group = Group(f"mutant {bug}", vimport)
-    names = subtests(command)
-    for pattern in wanted:
+def _mutant(bug, command, wanted, complaint, patterns, where):
+    names = subtests(shlex.split(command))
+    batches = {}
+    for pattern in wanted.split(","):
         pattern = pattern.strip()
         matching = fnmatch.filter(names, pattern)
         if not matching:
-            raise Error(f"{where}: {command[0]} has no subtest '{pattern}'")
+            raise Error(f"{where}: {command.split()[0]} has no subtest '{pattern}'")
         for subtest in matching:
             name = f"mutant@{bug}@{subtest}"
-            if selected(name, patterns) and name not in (item.name for item in group.items):
-                group.items.append(Item(name, f"{shlex.join(command)} --run-subtest {subtest}",
-                                        limit, must_fail=True))
-    return group
-
-
-def allowed_skips(lane):
-    """[(pattern, reason)] of the subtests that may skip on @lane."""
-    skips = []
-    path = os.path.join(TESTS, "skips", lane)
-    if os.path.exists(path):
-        with open(path, encoding="utf-8") as lines:
-            for line in lines:
-                pattern, _, reason = line.split("#")[0].strip().partition(" ")
-                if pattern:
-                    skips.append((pattern, reason.strip()))
-    return skips
+            if selected(name, patterns):
+                # In a process of its own: what an assertion leaves behind when it
+                # fails must not be what makes the next subtest fail.
+                batches[name] = Batch(f"mutant@{bug}", command,
+                                      [Item(name, subtest, True, complaint)])
+    return batches.values()

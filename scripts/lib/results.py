@@ -6,23 +6,27 @@ understand it; "verdict" and "why" are ours.
 """
 
 import collections
-import fnmatch
 import json
 import os
 import sys
 import threading
 import time
 
-from . import plan, splat
+from . import splat
 
 IGT_RESULTS = ("pass", "fail", "skip", "crash", "timeout", "dmesg-warn", "dmesg-fail", "abort",
                "incomplete", "notrun", "warn")
 COLOURS = {"pass": "\033[32m", "FAIL": "\033[31m", "skip": "\033[33m"}
 EXCERPT = 40
 
+# Exit status of a libigt test whose assertion failed.
+IGT_FAILURE = 98
 
-def result_of(outcome):
+
+def result_of(outcome, messages=()):
     """igt_runner's word for an outcome."""
+    if not outcome.ran:
+        return "notrun"
     if outcome.status is None:
         word = "timeout"
     elif outcome.status == 0:
@@ -35,42 +39,67 @@ def result_of(outcome):
         word = "crash"
     else:
         word = "fail"
-    if splat.find(outcome.log):
+    if splat.find(outcome.log, messages):
         word = "dmesg-warn" if word in ("pass", "skip") else "dmesg-fail"
     return word
 
 
-def judge(item, outcome, skips):
-    """("passed" or "failed" or "skipped", why) of a subtest."""
-    complaint = splat.find(outcome.log)
+def judge(item, outcome, expected, lockdep):
+    """("passed" or "failed" or "skipped", why) of a subtest.
+
+    @expected: the Expectations of the lane
+    @lockdep: has the lane's kernel a lock checker, which has to be alive?
+    """
+    complaint = splat.find(outcome.log, expected.messages)
+    if outcome.lost:
+        return "failed", "the kernel log overflowed, so a complaint may be lost"
+    if item.must_fail:
+        return _judge_bug(item, outcome, complaint)
     if complaint:
         return "failed", f"the kernel complained: {complaint}"
-    if f"vshare: begin {item.name}" not in outcome.log:
-        return "failed", "the kernel log overflowed, so a complaint may be lost"
+    if lockdep and outcome.lockdep != "1":
+        return "failed", "the lock checker (lockdep) has switched itself off"
+    if not outcome.ran:
+        return "failed", f"the test ended with status {outcome.status} without running it"
     if outcome.status is None:
-        return "failed", f"killed after {item.limit} s"
-    if item.must_fail:
-        if outcome.status == plan.IGT_FAILURE:
-            return "passed", ""
-        if outcome.status == 0:
-            return "failed", "the bug survived: the subtest did not notice it"
-        return "failed", f"exit status {outcome.status} where a failed assertion was expected"
+        return "failed", f"killed after {outcome.seconds:.0f} s"
+    reason = expected.skip(item.name)
+    if outcome.status == 0 and reason:
+        return "failed", f"ran, but was expected to skip: {reason}"
     if outcome.status == 0:
         return "passed", ""
+    if outcome.status == 77 and reason:
+        return "skipped", reason
     if outcome.status == 77:
-        for pattern, reason in skips:
-            if fnmatch.fnmatchcase(item.name, pattern):
-                return "skipped", reason
-        return "failed", "skipped, but igt-tests/skips does not allow it on this lane"
+        return "failed", "skipped, but igt-tests/expect does not say so for this lane"
     return "failed", f"exit status {outcome.status}"
+
+
+def _judge_bug(item, outcome, complaint):
+    """A deliberate bug: has it been noticed the way it should?"""
+    if item.complaint:
+        first, *rest = (text.strip() for text in item.complaint.split("&"))
+        if not complaint:
+            return "failed", f"the bug survived: the kernel did not say '{first}'"
+        report = splat.readable(outcome.log)
+        if first in complaint and all(text in report for text in rest):
+            return "passed", ""
+        return "failed", f"the kernel complained, but of something else: {complaint}"
+    if complaint:
+        return "failed", f"the kernel complained: {complaint}"
+    if outcome.ran and outcome.status == IGT_FAILURE:
+        return "passed", ""
+    if outcome.ran and outcome.status == 0:
+        return "failed", "the bug survived: the subtest did not notice it"
+    return "failed", f"exit status {outcome.status} where a failed assertion was expected"
 
 
 class Results:
     """All subtests of a run. Used by several threads."""
 
-    def __init__(self, lane, skips):
+    def __init__(self, lane, expected):
         self._lane = lane
-        self._skips = skips
+        self._expected = expected
         self._tests = {}
         self._start = time.time()
         self._lock = threading.Lock()
@@ -78,21 +107,24 @@ class Results:
 
     def outcome(self, item, outcome):
         """Record an outcome. True if the subtest did not fail."""
-        verdict, why = judge(item, outcome, self._skips)
-        result = result_of(outcome)
+        verdict, why = judge(item, outcome, self._expected, "lockdep" in self._lane.watch)
+        result = result_of(outcome, self._expected.messages)
         if item.must_fail and verdict == "passed":
             result = "pass"
         elif verdict == "failed" and result in ("pass", "skip"):
             result = "fail"
-        self._record(item.name, result, verdict, why, outcome.seconds, outcome.out,
-                     outcome.err, outcome.log)
+        self._record(item.name, result, verdict, why, outcome.seconds, outcome.out, outcome.log)
         return verdict != "failed"
 
-    def failure(self, name, result, why, log=""):
-        """Record a subtest that has no outcome of its own."""
-        self._record(name, result, "failed", why, 0.0, "", "", log)
+    def complaint(self, log):
+        """The first complaint in a kernel log that belongs to no subtest, or None."""
+        return splat.find(log, self._expected.messages)
 
-    def _record(self, name, result, verdict, why, seconds, out, err, log):
+    def failure(self, name, result, why, out="", log=()):
+        """Record a subtest that has no outcome of its own."""
+        self._record(name, result, "failed", why, 0.0, out, log)
+
+    def _record(self, name, result, verdict, why, seconds, out, log):
         with self._lock:
             old = self._tests.get(name)
             if old and (old["verdict"] == "failed" or verdict != "failed"):
@@ -101,12 +133,13 @@ class Results:
             self._tests[name] = {
                 "result": result, "verdict": verdict, "why": why,
                 "time": {"__type__": "TimeAttribute", "start": end - seconds, "end": end},
-                "out": out, "err": err, "dmesg": splat.readable(log),
+                "out": out, "err": "", "dmesg": splat.readable(log),
             }
             self._print(name, verdict, why, seconds)
             if verdict == "failed":
-                self._print_block("output", "\n".join((out + err).splitlines()[-EXCERPT:]))
-                self._print_block("kernel log", splat.excerpt(log, EXCERPT))
+                self._print_block("output", "\n".join(out.splitlines()[-EXCERPT:]))
+                self._print_block("kernel log", splat.excerpt(log, EXCERPT,
+                                                                self._expected.messages))
             sys.stdout.flush()
 
     def _print(self, name, verdict, why, seconds):
@@ -137,7 +170,7 @@ class Results:
         document = {
             "__type__": "TestrunResult",
             "results_version": 10,
-            "name": f"vshare-{self._lane}",
+            "name": f"vshare-{self._lane.name}",
             "uname": uname,
             "time_elapsed": {"__type__": "TimeAttribute", "start": self._start,
                              "end": time.time()},
