@@ -341,7 +341,7 @@ static void move_bad_placement(struct vshare_session *s)
 
 static void move_bad_flags(struct vshare_session *s)
 {
-	for (uint32_t bad = DRM_VEXPORT_MOVE_ASYNC << 1; bad; bad <<= 1)
+	for (uint32_t bad = DRM_VEXPORT_MOVE_OUT_FENCE << 1; bad; bad <<= 1)
 		refuse_move(s, (struct drm_vexport_bo_move) {
 			.placement = DRM_VEXPORT_PLACEMENT_VRAM,
 			.flags = bad,
@@ -416,6 +416,38 @@ static void close_twice(struct vshare_session *s)
 	vshare_refused(s, s->exporter, DRM_IOCTL_GEM_CLOSE, &args, EINVAL);
 }
 
+/* What the drivers let nobody do on a machine that is not there to be tested. */
+static void misbehave_needs_parameter(struct vshare_session *s)
+{
+	struct drm_vexport_fault fault = { .kind = DRM_VEXPORT_FAULT_MAP, .error = EIO, .nth = 1 };
+	struct drm_vexport_stall stall = { .point = DRM_VEXPORT_STALL_MOVE_BEGIN, .nth = 1 };
+	char value[8] = "";
+	struct vexport_bo bo;
+	FILE *file = fopen("/sys/module/vexport/parameters/misbehave", "r");
+
+	igt_assert_f(file, "vexport does not show its parameter: %m\n");
+	igt_assert(fgets(value, sizeof(value), file));
+	fclose(file);
+	igt_require_f(value[0] == 'N' || value[0] == '0',
+		      "vexport is loaded with misbehave=1, so it is allowed\n");
+	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT, 0);
+	fault.fd = bo.dmabuf;
+	stall.fd = bo.dmabuf;
+	vshare_refused(s, s->exporter, DRM_IOCTL_VEXPORT_FAULT, &fault, EPERM);
+	vshare_refused(s, s->exporter, DRM_IOCTL_VEXPORT_STALL, &stall, EPERM);
+	fault = (struct drm_vexport_fault) {
+		.fd = bo.dmabuf,
+		.flags = DRM_VEXPORT_FAULT_QUERY,
+	};
+	vshare_refused(s, s->exporter, DRM_IOCTL_VEXPORT_FAULT, &fault, EPERM);
+	/* Nonsense is called that first. */
+	fault.flags = 1u << 31;
+	vshare_refused(s, s->exporter, DRM_IOCTL_VEXPORT_FAULT, &fault, EINVAL);
+	stall.pad = 1;
+	vshare_refused(s, s->exporter, DRM_IOCTL_VEXPORT_STALL, &stall, EINVAL);
+	vexport_bo_fini(&bo);
+}
+
 static const struct vshare_subtest subtests[] = {
 	{ "info", "The driver's counters follow what happens to buffers.", info },
 	{ "info-bad-flags", "Unknown flags are refused.", info_bad_flags },
@@ -452,6 +484,8 @@ static const struct vshare_subtest subtests[] = {
 	{ "export-again", "A buffer has one dma-buf, however often it is exported.",
 	  export_again },
 	{ "import-own", "A buffer that comes home is the same buffer.", import_own },
+	{ "misbehave-needs-parameter", "No one gets faults or stalls that the administrator has "
+	  "not allowed.", misbehave_needs_parameter },
 };
 
 igt_main

@@ -2,8 +2,8 @@
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
 #include "igt_dmabuf_oracle.h"
-#include "igt_kmod.h"
 #include "igt_vexport.h"
+#include "igt_vimport.h"
 #include "igt_vshare.h"
 
 IGT_TEST_DESCRIPTION("Buffers change place under the CPU's eyes: the bytes stay, mappings "
@@ -11,6 +11,7 @@ IGT_TEST_DESCRIPTION("Buffers change place under the CPU's eyes: the bytes stay,
 
 #define SIZE			(256u << 10)
 #define PAGE			4096u
+#define ROOM_ROUNDS		20
 
 /* A page is read or written for one word: enough to see where it went. */
 #define WORDS_PER_PAGE		(PAGE / sizeof(uint64_t))
@@ -236,20 +237,9 @@ static void no_room(struct vshare_session *s)
 	vexport_bo_fini(&bo);
 }
 
-static int vgem_open(void)
-{
-	int fd;
-
-	if (!igt_kmod_is_loaded("vgem"))
-		igt_kmod_load("vgem", NULL);
-	fd = vshare_open_render("vgem", 0);
-	igt_require_f(fd >= 0, "Needs the module vgem, a static importer\n");
-	return fd;
-}
-
 static void static_importer_pins(struct vshare_session *s)
 {
-	int vgem = vgem_open();
+	int vgem = vshare_open_vgem();
 	struct drm_vexport_bo_query query;
 	struct drm_vexport_info now;
 	struct vexport_bo bo;
@@ -294,7 +284,7 @@ static void evict_spares_pinned(struct vshare_session *s)
 {
 	unsigned int count = s->start.exporter.vram_size / LRU_SIZE * 5 / 4;
 	struct drm_vexport_bo_query query, before;
-	int vgem = vgem_open();
+	int vgem = vshare_open_vgem();
 	struct vexport_bo bo;
 	uint32_t handle;
 
@@ -312,6 +302,84 @@ static void evict_spares_pinned(struct vshare_session *s)
 	close(vgem);
 }
 
+static uint64_t moves_touched(struct vshare_session *s, const struct vexport_bo *bo,
+			      uint32_t placement, uint32_t flags)
+{
+	struct drm_vexport_bo_query query;
+
+	vexport_move(s->exporter, bo->dmabuf, placement, flags);
+	vexport_query(s->exporter, bo->dmabuf, &query);
+	return query.moves_touched;
+}
+
+static void counts_touched(struct vshare_session *s)
+{
+	const uint32_t relocate = DRM_VEXPORT_MOVE_RELOCATE;
+	uint64_t touched = 0, *gem;
+	struct vexport_bo bo;
+
+	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT, 0);
+	gem = vexport_gem_mmap(s->exporter, bo.handle, SIZE);
+	/* It is mapped, but nobody has looked. */
+	igt_assert_eq_u64(moves_touched(s, &bo, 0, relocate), 0);
+	for (uint32_t placement = 3; placement--;) {
+		uint32_t flags = placement == DRM_VEXPORT_PLACEMENT_TT ? relocate : 0;
+
+		WRITE_ONCE(bo.map[0], placement);
+		igt_assert_eq_u64(moves_touched(s, &bo, flags ? 0 : placement, flags), ++touched);
+		igt_assert_eq_u64(moves_touched(s, &bo, 0, relocate), touched);
+		igt_assert_eq_u64(READ_ONCE(gem[0]), placement);
+		igt_assert_eq_u64(moves_touched(s, &bo, 0, relocate), ++touched);
+		vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
+	}
+	munmap(gem, SIZE);
+	vexport_bo_fini(&bo);
+}
+
+/*
+ * The importer gives its sg table back a moment after the move. The pages may be its
+ * own until then, but not their place: nobody else has to leave for the next buffer.
+ */
+static void leaves_room(struct vshare_session *s)
+{
+	struct drm_vexport_info info, before;
+	struct vimport_gpu gpu;
+	struct vexport_bo bo;
+	uint32_t next;
+
+	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM,
+			DRM_VEXPORT_GEM_MOVING);
+	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
+	do {
+		/* To the last byte. The handles are closed with the session. */
+		vexport_gem_create(s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM, 0);
+		vexport_get_info(s->exporter, &before);
+	} while (before.vram_used < before.vram_size);
+	igt_assert_eq_u64(before.evictions, s->start.exporter.evictions);
+
+	for (unsigned int round = 0; round < ROOM_ROUNDS; round++) {
+		struct vimport_job job = {};
+
+		vimport_job_fill(&job, gpu.va, SIZE, round);
+		vimport_run(gpu.fd, gpu.vm, &job);
+		vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
+		/* TTM's worker gives the place up, a moment after the move is over. */
+		do {
+			vexport_get_info(s->exporter, &info);
+		} while (info.vram_used == info.vram_size);
+		next = vexport_gem_create(s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM, 0);
+		gem_close(s->exporter, next);
+		vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_VRAM, 0);
+		vexport_get_info(s->exporter, &info);
+		igt_assert_eq_u64(info.evictions, before.evictions);
+		igt_assert_eq_u64(info.vram_used, info.vram_size);
+		for (size_t i = 0; i < SIZE / sizeof(*bo.map); i++)
+			igt_assert_eq_u64(bo.map[i], round);
+	}
+	vimport_gpu_fini(&gpu);
+	vexport_bo_fini(&bo);
+}
+
 static const struct vshare_subtest subtests[] = {
 	{ "content", "Every move keeps every byte, and mappings that exist follow it.", content },
 	{ "generation", "Each move gives the storage a new name; staying put does not.",
@@ -326,6 +394,10 @@ static const struct vshare_subtest subtests[] = {
 	{ "evict-spares-pinned", "What a static importer holds stays when VRAM is short.",
 	  evict_spares_pinned },
 	{ "no-room", "A move that cannot succeed leaves everything as it was.", no_room },
+	{ "counts-touched", "A move that takes pages away from a CPU which uses them is told "
+	  "apart from others.", counts_touched },
+	{ "leaves-room", "What an importer has not yet given back is in nobody's way.",
+	  leaves_room },
 	{ "static-importer-pins", "A buffer stays put while an importer holds it that cannot be "
 	  "told of moves.", static_importer_pins },
 };

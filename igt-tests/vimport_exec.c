@@ -343,7 +343,9 @@ static void too_big(struct vshare_session *s)
 
 static void bad_command(struct vshare_session *s)
 {
-	static const uint32_t ops[] = { DRM_VIMPORT_OP_DELAY + 1, 1u << 16, UINT32_MAX };
+	static const uint32_t ops[] = {
+		DRM_VIMPORT_OP_WAIT, DRM_VIMPORT_OP_WAIT + 1, 1u << 16, UINT32_MAX,
+	};
 	struct setup t;
 
 	begin(&t, s);

@@ -18,7 +18,7 @@ IGT_TEST_DESCRIPTION("What an import takes from its exporter, and when it gives 
 #define MAX_MAPPED		(4ull << 30)
 
 /* How long workers may take for what they do soon. */
-#define SOON_NS			(2 * NSEC_PER_SEC)
+#define SOON_NS			(20 * NSEC_PER_SEC)
 
 /* Longer than anything takes that must happen meanwhile. */
 #define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)

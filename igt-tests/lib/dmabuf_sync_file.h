@@ -9,6 +9,7 @@
 #include <linux/dma-buf.h>
 
 int dmabuf_export_sync_file(int dmabuf, uint32_t flags);
+void dmabuf_import_sync_file(int dmabuf, uint32_t flags, int sync_fd);
 bool dmabuf_busy(int dmabuf, uint32_t flags);
 bool sync_file_busy(int sync_file);
 

@@ -135,8 +135,8 @@ static const char *describe(uint64_t word, size_t index, char *text, size_t size
 	} else if (is_stale(word, index)) {
 		memcpy(&stale, &word, sizeof(stale));
 		snprintf(text, size, "%#" PRIx64 ", what the exporter leaves in storage of"
-			 " generation %u (mod 65536) after the buffer went away", word,
-			 stale.generation);
+			 " generation %u (mod 256) of buffer %u (mod 256) after it went away",
+			 word, stale.generation, stale.buffer);
 	} else if (writer && writer < DMABUF_WRITER_COUNT) {
 		snprintf(text, size, "%#" PRIx64 ", word %u of write %u, by %s", word,
 			 (unsigned int)(word & ((1u << INDEX_BITS) - 1)),

@@ -23,19 +23,46 @@ const struct option vimport_options[] = {
 };
 
 const char vimport_options_help[] =
-	"  --bug=NAME\tswitch a deliberate bug of vimport on; the test must fail then.\n"
-	"\t\tNAME is ignore-invalidate. Needs vimport.ko loaded with misbehave=1.\n";
+	"  --bug=NAME\tswitch a deliberate bug of vimport on. NAME is one of\n"
+	"\t\t  ignore-invalidate, userptr-pin, no-flush: the test must fail\n"
+	"\t\t  resv-in-invalidate, resv-in-signalling, reclaim-in-signalling:\n"
+	"\t\t  a kernel with lockdep must complain\n"
+	"\t\t  write-after-unmap, unmap-direction, unmap-twice, detach-mapped,\n"
+	"\t\t  detach-pinned, surplus-unpin: the verdict of vexport must tell\n"
+	"\t\tNeeds vimport.ko loaded with misbehave=1.\n";
+
+static const struct {
+	const char *name;
+	uint32_t bug;
+} bugs[] = {
+	{ "ignore-invalidate", DRM_VIMPORT_BUG_IGNORE_INVALIDATE },
+	{ "resv-in-invalidate", DRM_VIMPORT_BUG_RESV_IN_INVALIDATE },
+	{ "resv-in-signalling", DRM_VIMPORT_BUG_RESV_IN_SIGNALLING },
+	{ "reclaim-in-signalling", DRM_VIMPORT_BUG_RECLAIM_IN_SIGNALLING },
+	{ "write-after-unmap", DRM_VIMPORT_BUG_WRITE_AFTER_UNMAP },
+	{ "unmap-direction", DRM_VIMPORT_BUG_UNMAP_DIRECTION },
+	{ "unmap-twice", DRM_VIMPORT_BUG_UNMAP_TWICE },
+	{ "detach-mapped", DRM_VIMPORT_BUG_DETACH_MAPPED },
+	{ "detach-pinned", DRM_VIMPORT_BUG_DETACH_PINNED },
+	{ "surplus-unpin", DRM_VIMPORT_BUG_SURPLUS_UNPIN },
+	{ "userptr-pin", DRM_VIMPORT_BUG_USERPTR_PIN },
+	{ "no-flush", DRM_VIMPORT_BUG_NO_FLUSH },
+};
 
 int vimport_options_handler(int opt, int index, void *data)
 {
 	if (opt != 'b')
 		return IGT_OPT_HANDLER_ERROR;
-	if (strcmp(optarg, "ignore-invalidate")) {
-		igt_warn("Unknown bug \"%s\"\n", optarg);
-		return IGT_OPT_HANDLER_ERROR;
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(bugs); i++) {
+		if (!strcmp(optarg, bugs[i].name)) {
+			vimport_bugs |= bugs[i].bug;
+			return IGT_OPT_HANDLER_SUCCESS;
+		}
 	}
-	vimport_bugs |= DRM_VIMPORT_BUG_IGNORE_INVALIDATE;
-	return IGT_OPT_HANDLER_SUCCESS;
+
+	igt_warn("Unknown bug \"%s\": --help lists them\n", optarg);
+	return IGT_OPT_HANDLER_ERROR;
 }
 
 /**
@@ -101,9 +128,21 @@ void vimport_vm_destroy(int fd, uint32_t vm)
 	igt_assert_eq(__vimport_vm_destroy(fd, vm), 0);
 }
 
+/**
+ * __vimport_vm_bind - map or unmap a range of an address space
+ * @fd: device file of the GPU
+ * @bind: what to do
+ *
+ * Returns zero or -errno. As for jobs, -EAGAIN is returned and not retried.
+ */
 int __vimport_vm_bind(int fd, struct drm_vimport_vm_bind *bind)
 {
-	return drmIoctl(fd, DRM_IOCTL_VIMPORT_VM_BIND, bind) ? -errno : 0;
+	int ret;
+
+	do {
+		ret = ioctl(fd, DRM_IOCTL_VIMPORT_VM_BIND, bind);
+	} while (ret && errno == EINTR);
+	return ret ? -errno : 0;
 }
 
 void vimport_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va,
@@ -134,6 +173,45 @@ void vimport_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size)
 	igt_assert_eq(__vimport_vm_bind(fd, &bind), 0);
 }
 
+int __vimport_queue_create(int fd, struct drm_vimport_queue_create *create)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_QUEUE_CREATE, create) ? -errno : 0;
+}
+
+uint32_t vimport_queue_create(int fd, uint32_t vm)
+{
+	struct drm_vimport_queue_create create = { .vm_id = vm };
+
+	igt_assert_eq(__vimport_queue_create(fd, &create), 0);
+	igt_assert(create.queue_id);
+	return create.queue_id;
+}
+
+int __vimport_queue_destroy(int fd, uint32_t queue)
+{
+	struct drm_vimport_queue_destroy destroy = { .queue_id = queue };
+
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_QUEUE_DESTROY, &destroy) ? -errno : 0;
+}
+
+void vimport_queue_destroy(int fd, uint32_t queue)
+{
+	igt_assert_eq(__vimport_queue_destroy(fd, queue), 0);
+}
+
+int __vimport_queue_query(int fd, struct drm_vimport_queue_query *query)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_QUEUE_QUERY, query) ? -errno : 0;
+}
+
+struct drm_vimport_queue_query vimport_queue_query(int fd, uint32_t queue)
+{
+	struct drm_vimport_queue_query query = { .queue_id = queue };
+
+	igt_assert_eq(__vimport_queue_query(fd, &query), 0);
+	return query;
+}
+
 int __vimport_import(int fd, struct drm_vimport_import *import)
 {
 	return drmIoctl(fd, DRM_IOCTL_VIMPORT_IMPORT, import) ? -errno : 0;
@@ -148,18 +226,51 @@ uint32_t vimport_import(int fd, int dmabuf, uint32_t flags)
 	return import.handle;
 }
 
-static struct drm_vimport_cmd *job_add(struct vimport_job *job, enum drm_vimport_op op)
+int __vimport_userptr(int fd, struct drm_vimport_userptr *userptr)
 {
-	struct drm_vimport_cmd *cmd = &job->cmds[job->cmd_count++];
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_USERPTR, userptr) ? -errno : 0;
+}
 
-	igt_assert_lte(job->cmd_count, VIMPORT_JOB_CMDS);
+/**
+ * vimport_userptr - make a buffer of memory of this process
+ * @fd: device file of the GPU
+ * @addr: the memory
+ * @size: its size
+ * @flags: mask of DRM_VIMPORT_USERPTR_*
+ *
+ * Returns its handle.
+ */
+uint32_t vimport_userptr(int fd, const void *addr, uint64_t size, uint32_t flags)
+{
+	struct drm_vimport_userptr userptr = {
+		.addr = to_user_pointer(addr),
+		.size = size,
+		.flags = flags,
+	};
+
+	igt_assert_eq(__vimport_userptr(fd, &userptr), 0);
+	igt_assert(userptr.handle);
+	return userptr.handle;
+}
+
+int __vimport_userptr_find(int fd, struct drm_vimport_userptr_find *find)
+{
+	return drmIoctl(fd, DRM_IOCTL_VIMPORT_USERPTR_FIND, find) ? -errno : 0;
+}
+
+static struct drm_vimport_cmd *add_cmd(struct vimport_job *job, enum drm_vimport_op op)
+{
+	struct drm_vimport_cmd *cmd;
+
+	igt_assert_lt(job->cmd_count, VIMPORT_JOB_CMDS);
+	cmd = &job->cmds[job->cmd_count++];
 	*cmd = (struct drm_vimport_cmd) { .op = op };
 	return cmd;
 }
 
 void vimport_job_fill(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value)
 {
-	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_FILL);
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_FILL);
 
 	cmd->va = va;
 	cmd->size = size;
@@ -168,7 +279,7 @@ void vimport_job_fill(struct vimport_job *job, uint64_t va, uint64_t size, uint6
 
 void vimport_job_copy(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size)
 {
-	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_COPY);
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_COPY);
 
 	cmd->va = va;
 	cmd->src = src;
@@ -177,7 +288,7 @@ void vimport_job_copy(struct vimport_job *job, uint64_t va, uint64_t src, uint64
 
 void vimport_job_tag(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value)
 {
-	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_TAG);
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_TAG);
 
 	cmd->va = va;
 	cmd->size = size;
@@ -186,7 +297,7 @@ void vimport_job_tag(struct vimport_job *job, uint64_t va, uint64_t size, uint64
 
 void vimport_job_checksum(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size)
 {
-	struct drm_vimport_cmd *cmd = job_add(job, DRM_VIMPORT_OP_CHECKSUM);
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_CHECKSUM);
 
 	cmd->va = va;
 	cmd->src = src;
@@ -195,15 +306,31 @@ void vimport_job_checksum(struct vimport_job *job, uint64_t va, uint64_t src, ui
 
 void vimport_job_delay(struct vimport_job *job, uint64_t ns)
 {
-	job_add(job, DRM_VIMPORT_OP_DELAY)->value = ns;
+	add_cmd(job, DRM_VIMPORT_OP_DELAY)->value = ns;
+}
+
+void vimport_job_add(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value)
+{
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_ADD);
+
+	cmd->va = va;
+	cmd->size = size;
+	cmd->value = value;
+}
+
+void vimport_job_wait(struct vimport_job *job, uint64_t va, uint64_t value)
+{
+	struct drm_vimport_cmd *cmd = add_cmd(job, DRM_VIMPORT_OP_WAIT);
+
+	cmd->va = va;
+	cmd->size = sizeof(value);
+	cmd->value = value;
 }
 
 void vimport_job_sync(struct vimport_job *job, uint32_t syncobj, uint64_t point, uint32_t flags)
 {
-	struct drm_vimport_sync *sync = &job->syncs[job->sync_count++];
-
-	igt_assert_lte(job->sync_count, VIMPORT_JOB_SYNCS);
-	*sync = (struct drm_vimport_sync) {
+	igt_assert_lt(job->sync_count, VIMPORT_JOB_SYNCS);
+	job->syncs[job->sync_count++] = (struct drm_vimport_sync) {
 		.handle = syncobj,
 		.flags = flags,
 		.point = point,
@@ -231,6 +358,7 @@ int __vimport_exec(int fd, uint32_t vm, const struct vimport_job *job, uint32_t 
 		.sync_count = job->sync_count,
 		.cmd_stride = sizeof(job->cmds[0]),
 		.sync_stride = sizeof(job->syncs[0]),
+		.queue_id = job->queue,
 	};
 	int ret;
 

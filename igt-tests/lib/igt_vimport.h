@@ -20,6 +20,9 @@ struct vimport_job {
 	struct drm_vimport_sync syncs[VIMPORT_JOB_SYNCS];
 	uint32_t cmd_count;
 	uint32_t sync_count;
+
+	/** @queue: Where it goes; zero for the queue that the address space began with. */
+	uint32_t queue;
 };
 
 /**
@@ -60,14 +63,25 @@ int __vimport_vm_bind(int fd, struct drm_vimport_vm_bind *bind);
 void vimport_vm_map(int fd, uint32_t vm, uint32_t handle, uint64_t offset, uint64_t va,
 		    uint64_t size, uint32_t flags);
 void vimport_vm_unmap(int fd, uint32_t vm, uint64_t va, uint64_t size);
+int __vimport_queue_create(int fd, struct drm_vimport_queue_create *create);
+uint32_t vimport_queue_create(int fd, uint32_t vm);
+int __vimport_queue_destroy(int fd, uint32_t queue);
+void vimport_queue_destroy(int fd, uint32_t queue);
+int __vimport_queue_query(int fd, struct drm_vimport_queue_query *query);
+struct drm_vimport_queue_query vimport_queue_query(int fd, uint32_t queue);
 int __vimport_import(int fd, struct drm_vimport_import *import);
 uint32_t vimport_import(int fd, int dmabuf, uint32_t flags);
+int __vimport_userptr(int fd, struct drm_vimport_userptr *userptr);
+uint32_t vimport_userptr(int fd, const void *addr, uint64_t size, uint32_t flags);
+int __vimport_userptr_find(int fd, struct drm_vimport_userptr_find *find);
 
 void vimport_job_fill(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value);
 void vimport_job_copy(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size);
 void vimport_job_tag(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value);
 void vimport_job_checksum(struct vimport_job *job, uint64_t va, uint64_t src, uint64_t size);
 void vimport_job_delay(struct vimport_job *job, uint64_t ns);
+void vimport_job_add(struct vimport_job *job, uint64_t va, uint64_t size, uint64_t value);
+void vimport_job_wait(struct vimport_job *job, uint64_t va, uint64_t value);
 void vimport_job_sync(struct vimport_job *job, uint32_t syncobj, uint64_t point, uint32_t flags);
 
 int __vimport_exec(int fd, uint32_t vm, const struct vimport_job *job, uint32_t flags);

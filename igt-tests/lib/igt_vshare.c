@@ -7,6 +7,7 @@
 #include <linux/dma-heap.h>
 
 #include "igt.h"
+#include "igt_kmod.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -16,7 +17,29 @@
 #define LAST_RENDER		191
 
 /* How long the drivers may take to free what a closed file has left behind. */
-#define SETTLE_NS		(2ull * NSEC_PER_SEC)
+#define SETTLE_NS		(20ull * NSEC_PER_SEC)
+
+static int open_node(const char *name, int first, int last, const char *driver, int index)
+{
+	for (int minor = first; minor <= last; minor++) {
+		drmVersionPtr version;
+		char path[32];
+		bool wanted;
+		int fd;
+
+		snprintf(path, sizeof(path), "/dev/dri/%s%d", name, minor);
+		fd = open(path, O_RDWR | O_CLOEXEC);
+		if (fd < 0)
+			continue;
+		version = drmGetVersion(fd);
+		wanted = version && !strcmp(version->name, driver);
+		drmFreeVersion(version);
+		if (wanted && index-- == 0)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
 
 /**
  * vshare_open_render - open a render node by the name of its driver
@@ -30,24 +53,18 @@
  */
 int vshare_open_render(const char *driver, int index)
 {
-	for (int minor = FIRST_RENDER; minor <= LAST_RENDER; minor++) {
-		drmVersionPtr version;
-		char path[32];
-		bool ours;
-		int fd;
+	return open_node("renderD", FIRST_RENDER, LAST_RENDER, driver, index);
+}
 
-		snprintf(path, sizeof(path), "/dev/dri/renderD%d", minor);
-		fd = open(path, O_RDWR | O_CLOEXEC);
-		if (fd < 0)
-			continue;
-		version = drmGetVersion(fd);
-		ours = version && !strcmp(version->name, driver);
-		drmFreeVersion(version);
-		if (ours && index-- == 0)
-			return fd;
-		close(fd);
-	}
-	return -1;
+/**
+ * vshare_open_card - open the primary node of a driver's first device
+ * @driver: name that the driver gives itself
+ *
+ * Returns the file, or -1 if there is no such device.
+ */
+int vshare_open_card(const char *driver)
+{
+	return open_node("card", 0, FIRST_RENDER - 1, driver, 0);
 }
 
 /**
@@ -70,10 +87,42 @@ int vshare_open_foreign_dmabuf(uint64_t size)
 	return alloc.fd;
 }
 
+/**
+ * vshare_open_vgem - open an importer that is not told of moves
+ *
+ * Skips the subtest where the kernel has no vgem.
+ */
+int vshare_open_vgem(void)
+{
+	int fd;
+
+	if (!igt_kmod_is_loaded("vgem"))
+		igt_kmod_load("vgem", NULL);
+	fd = vshare_open_render("vgem", 0);
+	igt_require_f(fd >= 0, "Needs the module vgem, a static importer\n");
+	return fd;
+}
+
+/**
+ * vshare_next_fd - the descriptor that would be handed out next
+ *
+ * It is another one after a call that has leaked one.
+ */
+int vshare_next_fd(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	igt_assert_fd(fd);
+	close(fd);
+	return fd;
+}
+
 static bool is_ours(const char *path)
 {
 	return strstr(path, "/dev/dri/") || strstr(path, "/dmabuf:") ||
-	       strstr(path, "sync_file") || strstr(path, "/dev/dma_heap/");
+	       strstr(path, "sync_file") || strstr(path, "/dev/dma_heap/") ||
+	       strstr(path, "/dev/video") || strstr(path, "[vexport-storm]") ||
+	       strstr(path, "[vexport-stall]");
 }
 
 /*
@@ -139,32 +188,20 @@ void vshare_session_gauges(const struct vshare_session *s, struct vshare_gauges 
 		vimport_get_info(s->gpu[i], &gauges->gpu[i]);
 }
 
-/**
- * vshare_session_begin - open the devices and note what exists
- * @s: the session to fill
- *
- * Skips the subtest where vexport is not loaded; the number of GPUs is the
- * subtest's own business. Also starts the clock that stops a hung subtest.
- */
-void vshare_session_begin(struct vshare_session *s)
-{
-	igt_set_timeout(VSHARE_TIMEOUT_S, "subtest");
-	drop_leftovers();
-	session_open(s);
-	vshare_session_gauges(s, &s->start);
-}
-
 static const char * const exporter_gauges[] = {
 	"buffers", "dma-bufs", "attachments", "maps", "storages", "pinned bytes", "bytes of VRAM",
+	"quarantined bytes",
 };
 
-static const char * const gpu_gauges[] = { "address spaces", "imports", "jobs" };
+static const char * const gpu_gauges[] = {
+	"address spaces", "imports", "jobs", "userptr buffers", "page tables", "queues",
+};
 
 static void list_exporter(const struct drm_vexport_info *info, uint64_t *values)
 {
 	const uint64_t now[ARRAY_SIZE(exporter_gauges)] = {
 		info->buffers, info->dmabufs, info->attachments, info->maps, info->storages,
-		info->pinned, info->vram_used,
+		info->pinned, info->vram_used, info->quarantined,
 	};
 
 	memcpy(values, now, sizeof(now));
@@ -173,7 +210,8 @@ static void list_exporter(const struct drm_vexport_info *info, uint64_t *values)
 static void list_gpu(const struct drm_vimport_info *info, uint64_t *values)
 {
 	const uint64_t now[ARRAY_SIZE(gpu_gauges)] = {
-		info->vms, info->imports, info->jobs_pending,
+		info->vms, info->imports, info->jobs_pending, info->userptrs, info->tables,
+		info->queues,
 	};
 
 	memcpy(values, now, sizeof(now));
@@ -207,33 +245,88 @@ static bool first_leak(const struct vshare_gauges *start, const struct vshare_ga
 	return false;
 }
 
-/**
- * vshare_session_end - close the devices and check that nothing is left
- * @s: the session
- *
- * The check reads the gauges through files that are opened afresh, after the
- * session's own are closed. Drivers free things from workers, so it gives
- * them a moment.
+/* The subtest under way, or the last one if it has not come to its end. */
+static struct {
+	char name[80];
+	struct vshare_session session;
+} current;
+
+/*
+ * Reads the gauges through files that are opened afresh, after the session's own are
+ * closed. Drivers free things from workers, so it gives them a moment. Returns whether
+ * anything is left.
  */
-void vshare_session_end(struct vshare_session *s)
+static bool wait_for_leaks(const struct vshare_session *s, struct vshare_gauges *now, char *text,
+			   size_t size)
 {
 	struct timespec since = {};
 	struct vshare_session observer;
+	bool leaks;
+
+	session_open(&observer);
+	do {
+		vshare_session_gauges(&observer, now);
+		leaks = first_leak(&s->start, now, observer.gpus, text, size);
+		if (leaks)
+			usleep(2000);
+	} while (leaks && igt_nsec_elapsed(&since) < SETTLE_NS);
+	session_close(&observer);
+	return leaks;
+}
+
+/**
+ * vshare_session_check_last - check that the last subtest has left nothing
+ *
+ * A subtest that skips or fails jumps over vshare_session_end(). What it has left in
+ * the drivers is found here: when the next one begins, which then fails in its place,
+ * and in a fixture behind the last one.
+ */
+void vshare_session_check_last(void)
+{
+	struct vshare_gauges now;
+	char name[sizeof(current.name)], leak[80];
+
+	drop_leftovers();
+	if (!current.name[0])
+		return;
+	/* Said once: it is still there for the next one, too. */
+	snprintf(name, sizeof(name), "%s", current.name);
+	current.name[0] = '\0';
+	igt_assert_f(!wait_for_leaks(&current.session, &now, leak, sizeof(leak)),
+		     "Subtest %s, which skipped or failed, has left: %s\n", name, leak);
+}
+
+/**
+ * vshare_session_begin - open the devices and note what exists
+ * @s: the session to fill
+ *
+ * Skips the subtest where vexport is not loaded; the number of GPUs is the
+ * subtest's own business. Also starts the clock that stops a hung subtest.
+ */
+void vshare_session_begin(struct vshare_session *s)
+{
+	igt_set_timeout(VSHARE_TIMEOUT_S, "subtest");
+	vshare_session_check_last();
+	session_open(s);
+	vshare_session_gauges(s, &s->start);
+	current.session = *s;
+	snprintf(current.name, sizeof(current.name), "%s", igt_subtest_name());
+}
+
+/**
+ * vshare_session_end - close the devices and check that nothing is left
+ * @s: the session
+ */
+void vshare_session_end(struct vshare_session *s)
+{
 	struct vshare_gauges now;
 	char leak[80];
 	bool leaks;
 
 	session_close(s);
-	session_open(&observer);
-	do {
-		vshare_session_gauges(&observer, &now);
-		leaks = first_leak(&s->start, &now, observer.gpus, leak, sizeof(leak));
-		if (leaks)
-			usleep(2000);
-	} while (leaks && igt_nsec_elapsed(&since) < SETTLE_NS);
-	session_close(&observer);
-
-	igt_assert_f(!leaks, "Still there two seconds after everything was closed: %s\n", leak);
+	leaks = wait_for_leaks(s, &now, leak, sizeof(leak));
+	current.name[0] = '\0';
+	igt_assert_f(!leaks, "Still there twenty seconds after everything was closed: %s\n", leak);
 	igt_assert_f(now.exporter.stale_words == s->start.exporter.stale_words,
 		     "%llu words were written to storage that a buffer had left\n",
 		     (unsigned long long)(now.exporter.stale_words -
@@ -279,7 +372,7 @@ static void settle_jobs(const struct vshare_session *s, struct vshare_gauges *ga
 		for (int i = 0; i < s->gpus; i++)
 			pending |= gauges->gpu[i].jobs_pending > s->start.gpu[i].jobs_pending;
 	} while (pending && igt_nsec_elapsed(&since) < SETTLE_NS && !usleep(500));
-	igt_assert_f(!pending, "Jobs are still pending, two seconds after the last of them\n");
+	igt_assert_f(!pending, "Jobs are still pending, twenty seconds after the last of them\n");
 }
 
 void __vshare_refused(const struct vshare_session *s, int fd, unsigned long request, void *arg,
@@ -323,4 +416,6 @@ void vshare_run_subtests(const struct vshare_subtest *table, unsigned int count)
 			vshare_session_end(&s);
 		}
 	}
+	igt_fixture
+		vshare_session_check_last();
 }

@@ -9,7 +9,7 @@
 #include <drm/vimport_drm.h>
 
 #define VSHARE_MAX_GPUS		4
-#define VSHARE_TIMEOUT_S	30
+#define VSHARE_TIMEOUT_S	180
 
 /**
  * struct vshare_gauges - everything that INFO says about both drivers
@@ -42,10 +42,14 @@ struct vshare_subtest {
 };
 
 int vshare_open_render(const char *driver, int index);
+int vshare_open_card(const char *driver);
 int vshare_open_foreign_dmabuf(uint64_t size);
+int vshare_open_vgem(void);
+int vshare_next_fd(void);
 
 void vshare_session_begin(struct vshare_session *s);
 void vshare_session_end(struct vshare_session *s);
+void vshare_session_check_last(void);
 void vshare_session_gauges(const struct vshare_session *s, struct vshare_gauges *gauges);
 void vshare_run_subtests(const struct vshare_subtest *table, unsigned int count);
 

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+/* Copyright (C) 2026 The vshare authors */
+#include "igt.h"
+#include "igt_fault.h"
+
+const int vexport_fault_errors[VEXPORT_FAULT_ERRORS] = {
+	EPERM, EINTR, EIO, EAGAIN, ENOMEM, EACCES, EBUSY, ENODEV, EINVAL, ENOSPC, EOPNOTSUPP,
+	ETIMEDOUT,
+};
+
+/**
+ * vexport_fault_arm - have the importers of a buffer treated as no exporter should
+ * @fd: device file of the exporter, loaded with misbehave=1
+ * @dmabuf: the buffer
+ * @kind: one of enum drm_vexport_fault_kind
+ * @error: errno that they get, positive, or zero
+ * @nth: which opportunity it is to be
+ * @flags: %DRM_VEXPORT_FAULT_REPEAT or zero
+ */
+void vexport_fault_arm(int fd, int dmabuf, uint32_t kind, int error, uint64_t nth, uint32_t flags)
+{
+	struct drm_vexport_fault args = {
+		.fd = dmabuf,
+		.kind = kind,
+		.flags = flags,
+		.error = error,
+		.nth = nth,
+	};
+
+	do_ioctl(fd, DRM_IOCTL_VEXPORT_FAULT, &args);
+}
+
+void vexport_fault_end(int fd, int dmabuf, uint32_t kind)
+{
+	vexport_fault_arm(fd, dmabuf, kind, 0, 0, 0);
+}
+
+struct drm_vexport_fault vexport_fault_query(int fd, int dmabuf, uint32_t kind)
+{
+	struct drm_vexport_fault args = {
+		.fd = dmabuf,
+		.kind = kind,
+		.flags = DRM_VEXPORT_FAULT_QUERY,
+	};
+
+	do_ioctl(fd, DRM_IOCTL_VEXPORT_FAULT, &args);
+	return args;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Copyright (C) 2026 The vshare authors */
+#ifndef IGT_GATE_H
+#define IGT_GATE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* As much work as an address space of vimport may have outstanding, and less. */
+#define GATE_JOBS		4
+
+/**
+ * struct gate - work of a GPU that is not over before the test has seen what waits for it
+ */
+struct gate {
+	/** @fd: The GPU's device file. */
+	int fd;
+
+	/** @vm: Address space that the jobs are in. */
+	uint32_t vm;
+
+	/** @handle: The buffer that they are visible on, or zero. */
+	uint32_t handle;
+
+	/** @fence: sync_file of the last of them. */
+	int fence;
+};
+
+void gate_close(struct gate *gate, int gpu, int dmabuf, uint64_t size, unsigned int jobs,
+		uint32_t exec_flags);
+bool gate_closed(const struct gate *gate);
+void gate_open(struct gate *gate);
+
+#endif /* IGT_GATE_H */
