@@ -17,8 +17,6 @@ IGT_TEST_DESCRIPTION("The tables in debugfs show the buffers and attachments tha
 #define RACE_NS			(2ull * NSEC_PER_SEC)
 #define RACERS			3
 
-#define SETTLE_NS		(20ull * NSEC_PER_SEC)
-
 static const uint32_t placements[] = {
 	DRM_VEXPORT_PLACEMENT_SYSTEM,
 	DRM_VEXPORT_PLACEMENT_TT,
@@ -154,7 +152,7 @@ static void settle(struct vshare_session *s, const struct vexport_bo *bo, unsign
 	do {
 		usleep(500);
 		vexport_query(s->exporter, bo->dmabuf, &query);
-	} while (query.attachments > rows && igt_nsec_elapsed(&since) < SETTLE_NS);
+	} while (query.attachments > rows && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS);
 	igt_assert_eq_u32(attached(s, bo).rows, rows);
 }
 

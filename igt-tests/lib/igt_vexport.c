@@ -7,9 +7,6 @@
 #include "igt_vexport.h"
 #include "igt_vshare.h"
 
-/* Longer than workers take for what they do soon. */
-#define SETTLE_NS		(20ull * NSEC_PER_SEC)
-
 /**
  * __vexport_open - open the exporter's render node
  *
@@ -124,7 +121,7 @@ void vexport_wait_attachments(int fd, int dmabuf, uint32_t count)
 
 	do {
 		vexport_query(fd, dmabuf, &query);
-	} while (query.attachments > count && igt_nsec_elapsed(&since) < SETTLE_NS &&
+	} while (query.attachments > count && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS &&
 		 !usleep(500));
 	igt_assert_eq_u32(query.attachments, count);
 }
@@ -145,7 +142,8 @@ void vexport_wait_dmabufs(int fd, int dmabuf, uint32_t count)
 
 	do {
 		vexport_query(fd, dmabuf, &query);
-	} while (query.dmabufs > count && igt_nsec_elapsed(&since) < SETTLE_NS && !usleep(500));
+	} while (query.dmabufs > count && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS &&
+		 !usleep(500));
 	igt_assert_eq_u32(query.dmabufs, count);
 }
 

@@ -16,9 +16,6 @@
 #define FIRST_RENDER		128
 #define LAST_RENDER		191
 
-/* How long the drivers may take to free what a closed file has left behind. */
-#define SETTLE_NS		(20ull * NSEC_PER_SEC)
-
 static int open_node(const char *name, int first, int last, const char *driver, int index)
 {
 	for (int minor = first; minor <= last; minor++) {
@@ -269,7 +266,7 @@ static bool wait_for_leaks(const struct vshare_session *s, struct vshare_gauges 
 		leaks = first_leak(&s->start, now, observer.gpus, text, size);
 		if (leaks)
 			usleep(2000);
-	} while (leaks && igt_nsec_elapsed(&since) < SETTLE_NS);
+	} while (leaks && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS);
 	session_close(&observer);
 	return leaks;
 }
@@ -371,7 +368,7 @@ static void settle_jobs(const struct vshare_session *s, struct vshare_gauges *ga
 		vshare_session_gauges(s, gauges);
 		for (int i = 0; i < s->gpus; i++)
 			pending |= gauges->gpu[i].jobs_pending > s->start.gpu[i].jobs_pending;
-	} while (pending && igt_nsec_elapsed(&since) < SETTLE_NS && !usleep(500));
+	} while (pending && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS && !usleep(500));
 	igt_assert_f(!pending, "Jobs are still pending, twenty seconds after the last of them\n");
 }
 
@@ -394,7 +391,7 @@ void __vshare_refused(const struct vshare_session *s, int fd, unsigned long requ
 	do {
 		vshare_session_gauges(s, &after);
 		changed = has_changed(&before, &after, s->gpus);
-	} while (changed && igt_nsec_elapsed(&since) < SETTLE_NS && !usleep(500));
+	} while (changed && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS && !usleep(500));
 	igt_assert_f(!changed, "line %d: %s failed, as it should, but changed something\n", line,
 		     what);
 }

@@ -11,6 +11,12 @@
 #define VSHARE_MAX_GPUS		4
 #define VSHARE_TIMEOUT_S	180
 
+/*
+ * Nanoseconds that the drivers may take for what their workers do soon, like freeing what a
+ * closed file has left behind.
+ */
+#define VSHARE_SETTLE_NS	(20ull * NSEC_PER_SEC)
+
 /**
  * struct vshare_gauges - everything that INFO says about both drivers
  */
