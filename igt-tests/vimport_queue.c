@@ -298,6 +298,45 @@ static void shared_limit(struct vshare_session *s)
 	end(&t);
 }
 
+/*
+ * Everybody's munmap() may have to wait for what is outstanding on the GPU, so more address
+ * spaces are not more of it either, beyond some point.
+ */
+static void gpu_limit(struct vshare_session *s)
+{
+	const uint64_t limit = 10 * NSEC_PER_SEC, ns = s->start.gpu[0].max_job_ns;
+	struct vimport_job job = {}, later = {};
+	struct timespec since = {};
+	uint64_t outstanding = 0;
+	struct setup t;
+	uint32_t vm[8];
+	int ret;
+
+	begin(&t, s);
+	close_gate(&t);
+	vimport_job_delay(&job, ns - NSEC_PER_MSEC);
+	vimport_job_sync(&job, t.gate_sync, 0, 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(vm); i++) {
+		vm[i] = vimport_vm_create(t.gpu.fd);
+		while (!(ret = __vimport_exec(t.gpu.fd, vm[i], &job, 0)))
+			outstanding += job.cmds[0].value;
+		igt_assert_eq(ret, -EAGAIN);
+	}
+	igt_assert_lte_u64(outstanding, limit);
+	igt_assert_lte_u64(limit, outstanding + 2 * ns);
+	/* All of them still wait, or there would be room. */
+	igt_assert(gate_closed(&t.gate));
+
+	for (unsigned int i = 0; i < ARRAY_SIZE(vm); i++)
+		vimport_vm_destroy(t.gpu.fd, vm[i]);
+	vimport_job_delay(&later, ns - NSEC_PER_MSEC);
+	do {
+		ret = __vimport_exec(t.gpu.fd, t.gpu.vm, &later, 0);
+	} while (ret == -EAGAIN && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS && !usleep(500));
+	igt_assert_eq(ret, 0);
+	end(&t);
+}
+
 static void destroy_cancels(struct vshare_session *s)
 {
 	struct vimport_job job = {}, doomed = {};
@@ -444,6 +483,7 @@ static const struct vshare_subtest subtests[] = {
 	{ "add", "Additions of two queues to the same words all count.", add },
 	{ "counts", "A queue knows how its jobs have ended, and outlives a fault.", counts },
 	{ "shared-limit", "More queues are not more outstanding work.", shared_limit },
+	{ "gpu-limit", "Nor are more address spaces, beyond ten seconds of it.", gpu_limit },
 	{ "destroy-cancels", "Destroying a queue ends its queued jobs, and nobody else's.",
 	  destroy_cancels },
 	{ "vm-takes-queues", "Queues go with their address space.", vm_takes_queues },

@@ -47,6 +47,9 @@
  * none of the others is taken with it. Who takes it takes a dma_resv each time, so
  * lockdep need not be told beforehand.
  *
+ * vimport_find.lock is inside of whatever has a handle made or closed. Nothing is
+ * allocated, waited for or taken under it.
+ *
  * Spinlocks are held for a few instructions, and no other lock of ours is taken
  * under one, but for vimport_lr_engine.lock: a fence that signals makes a job ready.
  *
@@ -116,6 +119,8 @@ struct vimport_device {
 	 * DOC: userptr.
 	 */
 	struct rw_semaphore notifier_lock;
+	/** @pending_ns: Estimated time that what is outstanding for @engine takes. */
+	atomic64_t pending_ns;
 	/** @counters: Statistics. */
 	struct vimport_counters counters;
 };

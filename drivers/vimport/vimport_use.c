@@ -88,6 +88,7 @@
 #include <linux/time64.h>
 
 #include "vimport_bo.h"
+#include "vimport_drv.h"
 #include "vimport_use.h"
 #include "vimport_vm.h"
 
@@ -100,18 +101,40 @@
 #define MAX_PENDING_NS		(2 * NSEC_PER_SEC)
 #define MAX_PENDING_JOBS	128
 
+/*
+ * The same of a GPU. Its address spaces share one engine, so without it whoever makes
+ * enough of them decides how long an exporter waits for a job of somebody else's, or a
+ * process that unmaps memory, or exits, in a notifier that nothing can interrupt.
+ */
+#define MAX_GPU_PENDING_NS	(10 * NSEC_PER_SEC)
+
+static atomic64_t *gpu_pending_ns(struct vimport_vm *vm)
+{
+	return &to_vimport_device(vm->base.drm)->pending_ns;
+}
+
+static void add_pending_ns(struct vimport_vm *vm, s64 ns)
+{
+	atomic64_add(ns, &vm->pending_ns);
+	atomic64_add(ns, gpu_pending_ns(vm));
+}
+
 /**
  * vimport_use_has_room - whether a job or a bind may be submitted
  * @vm: address space, its lock held
  * @cost_ns: estimated time that the job takes
  *
- * Return: false if it has enough to do.
+ * Several address spaces that ask at the same time may exceed what the GPU may have
+ * outstanding by a job each.
+ *
+ * Return: false if it, or its GPU, has enough to do.
  */
 bool vimport_use_has_room(struct vimport_vm *vm, u64 cost_ns)
 {
 	lockdep_assert_held(&vm->lock);
 
-	if (atomic64_read(&vm->pending_ns) + cost_ns > MAX_PENDING_NS)
+	if (atomic64_read(&vm->pending_ns) + cost_ns > MAX_PENDING_NS ||
+	    atomic64_read(gpu_pending_ns(vm)) + cost_ns > MAX_GPU_PENDING_NS)
 		return false;
 
 	guard(mutex)(&vm->pt.lock);
@@ -127,7 +150,7 @@ void vimport_use_begin_job(struct vimport_vm *vm, u64 cost_ns)
 {
 	vimport_vm_assert_submitting(vm);
 
-	atomic64_add(cost_ns, &vm->pending_ns);
+	add_pending_ns(vm, cost_ns);
 	guard(mutex)(&vm->pt.lock);
 	vm->busy++;
 }
@@ -215,7 +238,7 @@ void vimport_use_end_job(struct vimport_vm *vm, u64 cost_ns)
 {
 	struct vimport_vm_bo *vm_bo, *next;
 
-	atomic64_sub(cost_ns, &vm->pending_ns);
+	add_pending_ns(vm, -(s64)cost_ns);
 
 	guard(mutex)(&vm->pt.lock);
 	if (--vm->busy)
@@ -239,7 +262,7 @@ void vimport_use_begin_bind(struct vimport_vm *vm, u64 cost_ns)
 {
 	lockdep_assert_held(&vm->lock);
 
-	atomic64_add(cost_ns, &vm->pending_ns);
+	add_pending_ns(vm, cost_ns);
 	guard(mutex)(&vm->pt.lock);
 	vm->binds++;
 }
@@ -253,7 +276,7 @@ void vimport_use_begin_bind(struct vimport_vm *vm, u64 cost_ns)
  */
 void vimport_use_end_bind(struct vimport_vm *vm, u64 cost_ns)
 {
-	atomic64_sub(cost_ns, &vm->pending_ns);
+	add_pending_ns(vm, -(s64)cost_ns);
 	guard(mutex)(&vm->pt.lock);
 	vm->binds--;
 }

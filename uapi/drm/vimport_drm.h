@@ -243,8 +243,8 @@ enum drm_vimport_vm_bind_op {
  *
  * @va, @offset and @size are multiples of 4096. What is mapped in the range already is
  * split at its ends, and goes. UNMAP of a range in which nothing is mapped succeeds;
- * @handle and @offset must be zero there. Mappings that continue each other in address,
- * buffer, offset and permission may be merged.
+ * @handle and @offset must be zero there. Mappings that continue each other are not
+ * merged, as drm_gpuvm does not: a range takes as many as it was mapped in.
  *
  * MAP takes effect at the next job. The first MAP of a buffer also asks its exporter where
  * it is. If that fails, only -EOPNOTSUPP is reported here, anything else by the job
@@ -553,8 +553,8 @@ struct drm_vimport_sync {
  * more than 64 syncs, @fence_va or a WAIT command in a fenced address space, or a
  * misaligned @fence_va; -E2BIG for more than max_cmds commands, max_job_bytes or
  * max_job_ns; -EAGAIN if the address space has more than two seconds of work or
- * 128 jobs and asynchronous binds outstanding (libdrm's drmIoctl() tries again until it
- * has not); -EBUSY if an exporter does not stop moving what it is asked to map, or a
+ * 128 jobs and asynchronous binds outstanding, or the GPU more than ten seconds of work
+ * (libdrm's drmIoctl() tries again until it has not); -EBUSY if an exporter does not stop moving what it is asked to map, or a
  * process what a userptr buffer consists of; -EPERM for a userptr buffer of another
  * process; -EOPNOTSUPP for a buffer that has moved to where the engine cannot reach it;
  * -EFAULT for bad pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is asked to
@@ -985,8 +985,9 @@ struct drm_vimport_raw {
  *
  * A buffer has the bugs that this file had when it last got its handle from
  * %DRM_IOCTL_PRIME_FD_TO_HANDLE or %DRM_IOCTL_VIMPORT_IMPORT, a job those that it
- * had at %DRM_IOCTL_VIMPORT_EXEC. Buffers have them only if they are vexport's,
- * which keeps the pages of every mapping it handed out. The kernel is tainted
+ * had at %DRM_IOCTL_VIMPORT_EXEC. Imports have them only if they are vexport's,
+ * which keeps the pages of every mapping it handed out; userptr buffers hold the
+ * pages that a bug of theirs writes to. The kernel is tainted
  * with %TAINT_TEST.
  *
  * Errors: -EPERM without CAP_SYS_ADMIN or if the module was loaded without
