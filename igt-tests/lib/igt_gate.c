@@ -19,29 +19,38 @@
  * @gpu: which GPU, from zero
  * @dmabuf: buffer that the work is to be visible on, or -1
  * @size: its size
- * @jobs: jobs of 0.4 seconds each, at most %GATE_JOBS
+ * @jobs: jobs of 0.4 seconds each, at most %GATE_LONG
  * @exec_flags: mask of DRM_VIMPORT_EXEC_*
  *
- * The jobs only take time. The gate opens by itself when they are over.
+ * The jobs only take time. The gate opens by itself when they are over: whoever is going
+ * to open it has them be many.
  */
 void gate_close(struct gate *gate, int gpu, int dmabuf, uint64_t size, unsigned int jobs,
 		uint32_t exec_flags)
 {
-	struct vimport_job job = {};
-	uint32_t done;
+	uint32_t vm = 0, done = 0, before;
 
-	igt_assert(jobs >= 1 && jobs <= GATE_JOBS);
+	igt_assert(jobs >= 1 && jobs <= GATE_LONG);
 	gate->fd = vimport_open(gpu);
-	gate->vm = vimport_vm_create(gate->fd);
-	gate->handle = 0;
-	if (dmabuf >= 0) {
-		gate->handle = vimport_import(gate->fd, dmabuf, 0);
-		vimport_vm_map(gate->fd, gate->vm, gate->handle, 0, GATE_VA, size, 0);
+	gate->handle = dmabuf >= 0 ? vimport_import(gate->fd, dmabuf, 0) : 0;
+	gate->vms = 0;
+	for (unsigned int i = 0; i < jobs; i++) {
+		struct vimport_job job = {};
+
+		if (i % GATE_JOBS == 0) {
+			vm = vimport_vm_create(gate->fd);
+			gate->vm[gate->vms++] = vm;
+			if (gate->handle)
+				vimport_vm_map(gate->fd, vm, gate->handle, 0, GATE_VA, size, 0);
+		}
+		vimport_job_delay(&job, JOB_NS);
+		before = done;
+		if (before)
+			vimport_job_sync(&job, before, 0, 0);
+		done = vimport_submit(gate->fd, vm, &job, exec_flags);
+		if (before)
+			syncobj_destroy(gate->fd, before);
 	}
-	vimport_job_delay(&job, JOB_NS);
-	while (--jobs)
-		igt_assert_eq(__vimport_exec(gate->fd, gate->vm, &job, exec_flags), 0);
-	done = vimport_submit(gate->fd, gate->vm, &job, exec_flags);
 	gate->fence = syncobj_handle_to_fd(gate->fd, done,
 					   DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
 	syncobj_destroy(gate->fd, done);
@@ -57,12 +66,28 @@ bool gate_closed(const struct gate *gate)
 }
 
 /**
+ * gate_syncobj - have others wait for the gate
+ * @gate: the gate
+ * @fd: device file of any GPU
+ *
+ * Returns a syncobj of that file, which signals when the gate opens.
+ */
+uint32_t gate_syncobj(const struct gate *gate, int fd)
+{
+	uint32_t syncobj = syncobj_create(fd, 0);
+
+	syncobj_import_sync_file(fd, syncobj, gate->fence);
+	return syncobj;
+}
+
+/**
  * gate_open - end the work, or what is left of it
  * @gate: the gate
  */
 void gate_open(struct gate *gate)
 {
-	vimport_vm_destroy(gate->fd, gate->vm);
+	for (unsigned int i = 0; i < gate->vms; i++)
+		vimport_vm_destroy(gate->fd, gate->vm[i]);
 	igt_assert_eq(sync_fence_wait(gate->fence, OPEN_MS), 0);
 	close(gate->fence);
 	if (gate->handle)

@@ -9,6 +9,10 @@
 /* As much work as an address space of vimport may have outstanding, and less. */
 #define GATE_JOBS		4
 
+/* The work of several of them, for what a slow machine has to do before: twenty seconds. */
+#define GATE_VMS		12
+#define GATE_LONG		(GATE_VMS * GATE_JOBS)
+
 /**
  * struct gate - work of a GPU that is not over before the test has seen what waits for it
  */
@@ -16,8 +20,11 @@ struct gate {
 	/** @fd: The GPU's device file. */
 	int fd;
 
-	/** @vm: Address space that the jobs are in. */
-	uint32_t vm;
+	/** @vm: Address spaces that the jobs are in, one after the other. */
+	uint32_t vm[GATE_VMS];
+
+	/** @vms: How many they are. */
+	unsigned int vms;
 
 	/** @handle: The buffer that they are visible on, or zero. */
 	uint32_t handle;
@@ -29,6 +36,7 @@ struct gate {
 void gate_close(struct gate *gate, int gpu, int dmabuf, uint64_t size, unsigned int jobs,
 		uint32_t exec_flags);
 bool gate_closed(const struct gate *gate);
+uint32_t gate_syncobj(const struct gate *gate, int fd);
 void gate_open(struct gate *gate);
 
 #endif /* IGT_GATE_H */
