@@ -343,7 +343,10 @@ static void drop_gauges(struct vshare_gauges *gauges)
 		memset((char *)&gauges->gpu[i] + gpu, 0, sizeof(gauges->gpu[i]) - gpu);
 }
 
-/* Gauges may fall meanwhile, for workers free what went before. Counters stand. */
+/*
+ * Gauges may fall meanwhile, for workers free what went before. Counters stand, but that an
+ * address space that goes flushes what it had mapped.
+ */
 static bool has_changed(const struct vshare_gauges *before, const struct vshare_gauges *after,
 			int gpus)
 {
@@ -352,6 +355,9 @@ static bool has_changed(const struct vshare_gauges *before, const struct vshare_
 
 	if (first_leak(before, after, gpus, leak, sizeof(leak)))
 		return true;
+	for (int i = 0; i < gpus; i++)
+		if (after->gpu[i].vms < before->gpu[i].vms)
+			then.gpu[i].tlb_flushes = now.gpu[i].tlb_flushes;
 	drop_gauges(&then);
 	drop_gauges(&now);
 	return memcmp(&then, &now, sizeof(then));
