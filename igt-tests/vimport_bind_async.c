@@ -17,7 +17,7 @@ IGT_TEST_DESCRIPTION("Binds that take turns with jobs: each job finds what was m
 #define SIGNAL			DRM_VIMPORT_SYNC_SIGNAL
 #define TIMELINE		DRM_VIMPORT_SYNC_TIMELINE
 
-/* For what must happen before a job is over, however slow this machine is. */
+/* A job that is likely to run while something else happens. */
 #define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
 
 /* How long workers may take for what they do soon. */
@@ -30,9 +30,8 @@ IGT_TEST_DESCRIPTION("Binds that take turns with jobs: each job finds what was m
 /* A space, and work of another GPU to wait for: nothing keeps this GPU from its jobs. */
 struct setup {
 	struct space space;
-	/* That GPU has one engine: the last one opens after the time of all. */
-	struct gate gate[4];
-	/* In-sync that signals when the last gate opens. */
+	struct gate gate;
+	/* In-sync that signals when the gate opens. */
 	struct drm_vimport_sync closed;
 };
 
@@ -41,25 +40,30 @@ static void begin(struct setup *t, struct vshare_session *s)
 	space_init(&t->space, s, DRM_VEXPORT_PLACEMENT_VRAM);
 }
 
-static void close_gates(struct setup *t)
+static void close_gate(struct setup *t)
 {
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(t->gate); i++)
-		gate_close(&t->gate[i], 1, -1, 0, GATE_JOBS, 0);
-	t->closed = (struct drm_vimport_sync) { .handle = syncobj_create(t->space.fd, 0) };
-	syncobj_import_sync_file(t->space.fd, t->closed.handle, t->gate[i - 1].fence);
+	gate_close(&t->gate, 1, -1, 0, GATE_LONG, 0);
+	t->closed = (struct drm_vimport_sync) { .handle = gate_syncobj(&t->gate, t->space.fd) };
 }
 
-static void open_gates(struct setup *t)
+static void open_gate(struct setup *t)
 {
-	for (unsigned int i = 0; i < ARRAY_SIZE(t->gate); i++)
-		gate_open(&t->gate[i]);
+	gate_open(&t->gate);
+}
+
+/* Whoever waits for the jobs that are there waits for the gate from now on. */
+static void block(struct setup *t)
+{
+	struct vimport_job job = {};
+
+	vimport_job_delay(&job, 0);
+	vimport_job_sync(&job, t->closed.handle, 0, 0);
+	igt_assert_eq(__vimport_exec(t->space.fd, t->space.vm, &job, 0), 0);
 }
 
 static void expect_closed(struct setup *t)
 {
-	igt_assert_f(gate_closed(&t->gate[ARRAY_SIZE(t->gate) - 1]),
+	igt_assert_f(gate_closed(&t->gate),
 		     "Whoever must not wait has waited, or this machine is too slow to tell\n");
 }
 
@@ -119,7 +123,7 @@ static void in_sync(struct vshare_session *s, bool timeline)
 
 	begin(&t, s);
 	space_map(&t.space, 4, 8, 0, 0, 0);
-	close_gates(&t);
+	close_gate(&t);
 	syncs[0] = t.closed;
 	if (timeline) {
 		syncs[0] = (struct drm_vimport_sync) { syncobj_create(t.space.fd, 0), TIMELINE, 3 };
@@ -137,7 +141,7 @@ static void in_sync(struct vshare_session *s, bool timeline)
 	igt_assert_eq(syncobj_wait_err(t.space.fd, &syncs[1].handle, 1, 0, 0), -ETIME);
 	igt_assert_eq(syncobj_wait_err(t.space.fd, &after, 1, 0, 0), -ETIME);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	igt_assert_eq(vimport_wait(t.space.fd, syncs[1].handle), 0);
 	igt_assert_eq(vimport_wait(t.space.fd, after), -EFAULT);
 	if (timeline)
@@ -161,7 +165,7 @@ static void order(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gates(&t);
+	close_gate(&t);
 	/* One address, another page for each job; the first bind holds all of them up. */
 	for (unsigned int i = 0; i < ARRAY_SIZE(done); i++) {
 		space_map_async(&t.space, 8, 1, i % 2, i, i ? NULL : &t.closed);
@@ -169,7 +173,7 @@ static void order(struct vshare_session *s)
 	}
 	space_unmap_async(&t.space, 8, 1, NULL);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	for (unsigned int i = 0; i < ARRAY_SIZE(done); i++)
 		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
 	end(&t);
@@ -177,42 +181,43 @@ static void order(struct vshare_session *s)
 
 static void running(struct vshare_session *s)
 {
-	struct timespec since = {};
-	struct space space;
 	uint32_t done[2];
+	struct setup t;
 
-	space_init(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
-	space_map(&space, 4, 8, 0, 0, 0);
-	space_check(&space, "mapped");
-	done[0] = space_access(&space, 6, LONG_DELAY_NS);
-	igt_nsec_elapsed(&since);
-	space_map_async(&space, 5, 3, 1, 9, NULL);
-	done[1] = space_access(&space, 6, 0);
-	igt_assert_lt_u64(igt_nsec_elapsed(&since), LONG_DELAY_NS / 2);
+	begin(&t, s);
+	space_map(&t.space, 4, 8, 0, 0, 0);
+	space_check(&t.space, "mapped");
+	close_gate(&t);
+	done[0] = space_access(&t.space, 6, LONG_DELAY_NS);
+	block(&t);
+	space_map_async(&t.space, 5, 3, 1, 9, NULL);
+	done[1] = space_access(&t.space, 6, 0);
+	expect_closed(&t);
+	open_gate(&t);
 	for (int i = 0; i < 2; i++)
-		igt_assert_eq(vimport_wait(space.fd, done[i]), 0);
-	space_check(&space, "replaced while busy");
-	space_fini(&space);
+		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
+	end(&t);
 }
 
 static void unmap_busy(struct vshare_session *s)
 {
-	struct space space;
+	struct setup t;
 	uint32_t done;
 
-	space_init(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
-	space_map(&space, 4, 8, 0, 0, 0);
-	done = space_access(&space, 6, LONG_DELAY_NS);
-	space_unmap_async(&space, 0, SPACE_PAGES, NULL);
-	/* The job still needs it, so the exporter does not get it back yet. */
+	begin(&t, s);
+	space_map(&t.space, 4, 8, 0, 0, 0);
+	close_gate(&t);
+	done = space_access(&t.space, 6, LONG_DELAY_NS);
+	block(&t);
+	space_unmap_async(&t.space, 0, SPACE_PAGES, NULL);
+	/* The jobs still need it, so the exporter does not get it back yet. */
 	usleep(LONG_DELAY_NS / 4 / 1000);
-	igt_assert_eq_u32(maps(s, &space.bo[0]), 1);
-	igt_assert_f(syncobj_wait_err(space.fd, &done, 1, 0, 0) == -ETIME,
-		     "The call has waited, or this machine is too slow to tell\n");
-	igt_assert_eq(vimport_wait(space.fd, done), 0);
-	expect_given_back(s, &space.bo[0]);
-	space_check(&space, "unmapped while busy");
-	space_fini(&space);
+	igt_assert_eq_u32(maps(s, &t.space.bo[0]), 1);
+	expect_closed(&t);
+	open_gate(&t);
+	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
+	expect_given_back(s, &t.space.bo[0]);
+	end(&t);
 }
 
 static void kept(struct vshare_session *s)
@@ -283,7 +288,7 @@ static void move_leaving(struct vshare_session *s)
 	begin(&t, s);
 	space_map(&t.space, 4, 8, 0, 0, 0);
 	space_check(&t.space, "mapped");
-	close_gates(&t);
+	close_gate(&t);
 	done = space_access(&t.space, 6, 5 * NSEC_PER_MSEC);
 	/* Once all of it, once a part: one buffer has nothing left, one has. */
 	space_map_async(&t.space, 0, SPACE_PAGES, 1, 0, &t.closed);
@@ -293,7 +298,7 @@ static void move_leaving(struct vshare_session *s)
 	vexport_move(s->exporter, t.space.bo[1].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	vexport_move(s->exporter, t.space.bo[0].dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
 	expect_given_back(s, &t.space.bo[0]);
 	end(&t);
@@ -308,13 +313,13 @@ static void not_needed(struct vshare_session *s)
 	space_map(&t.space, 4, 8, 0, 0, 0);
 	space_map(&t.space, 12, 8, 1, 0, 0);
 	space_check(&t.space, "mapped");
-	close_gates(&t);
+	close_gate(&t);
 	space_unmap_async(&t.space, 4, 8, &t.closed);
 	/* Who asks for it now is refused; whoever has it lets go, before the bind has run. */
 	igt_assert_eq_u32(vexport_bo_revoke(&t.space.bo[0], DRM_VEXPORT_REVOKE_TEMPORARY), 0);
 	done = space_access(&t.space, 14, 0);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
 	vexport_bo_revoke(&t.space.bo[0], DRM_VEXPORT_REVOKE_NONE);
 	end(&t);
@@ -327,7 +332,7 @@ static void move_behind(struct vshare_session *s)
 
 	begin(&t, s);
 	space_map(&t.space, 4, 8, 0, 0, 0);
-	close_gates(&t);
+	close_gate(&t);
 	done[0] = space_access(&t.space, 6, 0);
 	space_map_async(&t.space, 5, 3, 1, 0, &t.closed);
 	/* Brings translations that are old before the bind lets it run. */
@@ -336,7 +341,7 @@ static void move_behind(struct vshare_session *s)
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0,
 			     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	for (int i = 0; i < 2; i++)
 		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
 	end(&t);
@@ -349,7 +354,7 @@ static void too_many(struct vshare_session *s)
 	int ret;
 
 	begin(&t, s);
-	close_gates(&t);
+	close_gate(&t);
 	space_map_async(&t.space, 4, 2, 0, 0, &t.closed);
 	do {
 		ret = __space_bind_async(&t.space, 4, 2, 0, 0, NULL, 0);
@@ -361,7 +366,7 @@ static void too_many(struct vshare_session *s)
 	igt_assert_eq(__vimport_exec(t.space.fd, t.space.vm, &(struct vimport_job) {
 		.cmds = { { .op = DRM_VIMPORT_OP_DELAY } }, .cmd_count = 1 }, 0), -EAGAIN);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	/* To wait is one way to have room again. */
 	space_unmap(&t.space, 4, 2);
 	space_map_async(&t.space, 4, 2, 0, 0, NULL);
@@ -386,7 +391,7 @@ static void too_much(struct vshare_session *s)
 	for (args.va = va; args.va < va + (most - 1) * size; args.va += size)
 		igt_assert_eq(__vimport_vm_bind(t.space.fd, &args), 0);
 	/* As much may be on its way out. */
-	close_gates(&t);
+	close_gate(&t);
 	args.flags = DRM_VIMPORT_VM_BIND_ASYNC;
 	args.syncs = to_user_pointer(&t.closed);
 	args.sync_count = 1;
@@ -400,7 +405,7 @@ static void too_much(struct vshare_session *s)
 	igt_assert_eq(ret, -EAGAIN);
 	igt_assert_eq(count, most);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	vimport_vm_unmap(t.space.fd, t.space.vm, va, MAX_MAPPED);
 	gem_close(t.space.fd, args.handle);
 	vexport_bo_fini(&bo);
@@ -411,7 +416,7 @@ static void too_much(struct vshare_session *s)
 static void submit_pending(struct setup *t)
 {
 	space_map(&t->space, 4, 8, 0, 0, 0);
-	close_gates(t);
+	close_gate(t);
 	space_map_async(&t->space, 6, 4, 1, 0, &t->closed);
 	syncobj_destroy(t->space.fd, space_access(&t->space, 7, 0));
 	space_unmap_async(&t->space, 0, SPACE_PAGES, NULL);
@@ -430,7 +435,7 @@ static void destroy(struct vshare_session *s)
 	vimport_vm_destroy(t.space.fd, t.space.vm);
 	t.space.vm = 0;
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	vimport_wait(t.space.fd, out.handle);
 	for (int i = 0; i < SPACE_BUFFERS; i++)
 		expect_given_back(s, &t.space.bo[i]);
@@ -449,7 +454,7 @@ static void closed(struct vshare_session *s)
 	close(own.gpu[0]);
 	expect_closed(&t);
 	/* Nobody is told that the jobs are cancelled before they could run. */
-	open_gates(&t);
+	open_gate(&t);
 	for (int i = 0; i < SPACE_BUFFERS; i++) {
 		expect_given_back(s, &t.space.bo[i]);
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);

@@ -17,8 +17,11 @@ IGT_TEST_DESCRIPTION("A GPU that faults: buffers move while its jobs run or wait
 #define PAGE			4096ull
 #define WORD			sizeof(uint64_t)
 
-/* What needs no more than itself may take this long on a slow machine. */
-#define AT_ONCE_NS		(2ull * NSEC_PER_SEC)
+/*
+ * What needs no more than itself may take this long on a slow machine. What it must not wait
+ * for does not come to an end before.
+ */
+#define AT_ONCE_NS		(20ull * NSEC_PER_SEC)
 
 /* Words behind the fence. */
 enum { STARTED, GO };
@@ -185,23 +188,25 @@ static void move_storing(struct vshare_session *s)
 	uint64_t done;
 
 	begin_size(&t, s, LARGE, DRM_VEXPORT_PLACEMENT_VRAM);
-	for (int i = 0; i < 4; i++) {
-		for (int j = 0; j < 4; j++)
-			tag(&t, 0, LARGE);
-		/* What was there before is read, so a move that loses it shows, too. */
-		vimport_job_copy(&t.job, t.lr.gpu.va + LARGE / 2, t.lr.gpu.va, LARGE / 4);
-		dmabuf_oracle_copy(&t.oracle, LARGE / 2, 0, LARGE / 4);
-		done = submit(&t);
-	}
-	while (!vimport_lr_done(&t.lr, done)) {
-		vexport_move(s->exporter, t.bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
-		count++;
-		/* A job that is always moved under takes for ever, and may. */
-		usleep(2000);
-	}
-	igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
+	/* Until there were some: who moves may not be there before the jobs are over. */
+	do {
+		for (int i = 0; i < 4; i++) {
+			for (int j = 0; j < 4; j++)
+				tag(&t, 0, LARGE);
+			/* What was there before is read, so a move that loses it shows, too. */
+			vimport_job_copy(&t.job, t.lr.gpu.va + LARGE / 2, t.lr.gpu.va, LARGE / 4);
+			dmabuf_oracle_copy(&t.oracle, LARGE / 2, 0, LARGE / 4);
+			done = submit(&t);
+		}
+		while (!vimport_lr_done(&t.lr, done)) {
+			vexport_move(s->exporter, t.bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
+			count++;
+			/* A job that is always moved under takes for ever, and may. */
+			usleep(2000);
+		}
+		igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
+	} while (count < 2);
 	igt_info("%u moves\n", count);
-	igt_assert_lt(1, count);
 	end(&t);
 }
 
@@ -434,7 +439,7 @@ static void fenced_while_parked(struct vshare_session *s)
 	fenced_init(&fenced, s);
 	tag(&t, 0, SIZE);
 	run(&t);
-	gate_close(&gate, 1, t.bo.dmabuf, SIZE, GATE_JOBS, 0);
+	gate_close(&gate, 1, t.bo.dmabuf, SIZE, GATE_LONG, 0);
 	vexport_move(s->exporter, t.bo.dmabuf, 0,
 		     DRM_VEXPORT_MOVE_ASYNC | DRM_VEXPORT_MOVE_RELOCATE);
 	tag(&t, 0, SIZE / 2);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
+#include "igt_gate.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -20,8 +21,8 @@ IGT_TEST_DESCRIPTION("What an import takes from its exporter, and when it gives 
 /* How long workers may take for what they do soon. */
 #define SOON_NS			(20 * NSEC_PER_SEC)
 
-/* Longer than anything takes that must happen meanwhile. */
-#define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
+/* A job that is likely to run while something else happens. */
+#define DELAY_NS		(100 * NSEC_PER_MSEC)
 
 static uint32_t maps(struct vshare_session *s, const struct vexport_bo *bo)
 {
@@ -89,7 +90,7 @@ static void unbind_gives_back(struct vshare_session *s)
 
 /*
  * One buffer in two address spaces of a GPU. It moves while the first is busy with
- * it, and gets into the second, which is busy with something else for longer,
+ * it, and gets into the second, which is busy with something else until the gate opens,
  * before that is over.
  */
 struct late {
@@ -97,13 +98,16 @@ struct late {
 	int fd;
 	uint32_t first, second, handle;
 	uint32_t older;
+	/* Work of another GPU, so that this one's engine is free. */
+	struct gate gate;
 };
 
 static void late_begin(struct late *l, struct vshare_session *s)
 {
-	struct vimport_job job = {}, delay = {};
-	uint32_t using;
+	struct vimport_job job = {}, older = {};
+	uint32_t using, closed;
 
+	igt_require_f(s->gpus > 1, "Needs two GPUs\n");
 	l->fd = s->gpu[0];
 	vexport_bo_init(&l->bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT,
 			DRM_VEXPORT_GEM_MOVING);
@@ -112,12 +116,14 @@ static void late_begin(struct late *l, struct vshare_session *s)
 	l->handle = vimport_import(l->fd, l->bo.dmabuf, DRM_VIMPORT_IMPORT_NO_P2P);
 	vimport_vm_map(l->fd, l->first, l->handle, 0, VA, SIZE, 0);
 
-	vimport_job_delay(&job, LONG_DELAY_NS / 4);
+	gate_close(&l->gate, 1, -1, 0, GATE_LONG, 0);
+	closed = gate_syncobj(&l->gate, l->fd);
+	vimport_job_delay(&older, 0);
+	vimport_job_sync(&older, closed, 0, 0);
+	l->older = vimport_submit(l->fd, l->second, &older, 0);
+	syncobj_destroy(l->fd, closed);
+	vimport_job_delay(&job, DELAY_NS);
 	using = vimport_submit(l->fd, l->first, &job, 0);
-	vimport_job_delay(&delay, LONG_DELAY_NS);
-	for (int i = 0; i < 2; i++)
-		igt_assert_eq(__vimport_exec(l->fd, l->second, &delay, 0), 0);
-	l->older = vimport_submit(l->fd, l->second, &delay, 0);
 
 	vexport_move(s->exporter, l->bo.dmabuf, DRM_VEXPORT_PLACEMENT_VRAM,
 		     DRM_VEXPORT_MOVE_ASYNC);
@@ -129,8 +135,9 @@ static void late_begin(struct late *l, struct vshare_session *s)
 /* All of it must have been before the older job of the second one ended. */
 static void late_check(struct late *l)
 {
-	igt_assert_f(syncobj_wait_err(l->fd, &l->older, 1, 0, 0) == -ETIME,
-		     "This machine is too slow to tell anything\n");
+	igt_assert_f(gate_closed(&l->gate), "This machine is too slow to tell anything\n");
+	igt_assert_eq(syncobj_wait_err(l->fd, &l->older, 1, 0, 0), -ETIME);
+	gate_open(&l->gate);
 }
 
 static void late_end(struct late *l)
@@ -164,9 +171,9 @@ static void moved_by_map(struct vshare_session *s)
 	/* The exporter has to move it once more, for an importer without p2p. */
 	vimport_job_fill(&job, VA, SIZE, 1);
 	done = vimport_submit(l.fd, l.second, &job, 0);
-	late_check(&l);
 	vexport_query(s->exporter, l.bo.dmabuf, &query);
 	igt_assert_eq_u32(query.placement, DRM_VEXPORT_PLACEMENT_TT);
+	late_check(&l);
 	igt_assert_eq(vimport_wait(l.fd, done), 0);
 	/* Nothing has changed since, so this one uses what that one brought. */
 	fill(l.fd, l.second, &l.bo, VA, 2);

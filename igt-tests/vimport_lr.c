@@ -82,7 +82,7 @@ static void wait_fence(struct vshare_session *s)
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	store(&t, STARTED, 1);
 	done = submit(&t);
-	args = wait_args(&t, done, 10 * NSEC_PER_SEC);
+	args = wait_args(&t, done, 20 * NSEC_PER_SEC);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	igt_assert_eq_u64(args.error, 0);
 	igt_assert_eq_u64(*vimport_lr_word(&t.lr, STARTED), 1);
@@ -104,12 +104,12 @@ static void wait_fence(struct vshare_session *s)
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), -ETIME);
 
 	*vimport_lr_word(&t.lr, GO) = 1;
-	args = wait_args(&t, done, 10 * NSEC_PER_SEC);
+	args = wait_args(&t, done, 20 * NSEC_PER_SEC);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 
 	/* The error comes with the value. */
 	vimport_job_fill(&t.job, t.lr.gpu.va - SIZE, WORD, 1);
-	args = wait_args(&t, submit(&t), INT32_MAX);
+	args = wait_args(&t, submit(&t), 20 * NSEC_PER_SEC);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	igt_assert_eq(args.error, -EFAULT);
 	end(&t);
@@ -142,7 +142,11 @@ static void ignore_signal(int sig)
 static void wait_interrupted(struct vshare_session *s)
 {
 	const struct sigaction action = { .sa_handler = ignore_signal };
-	const struct itimerval timer = { .it_value.tv_usec = 50000 };
+	/* Again and again, for the first one may come before the call. */
+	const struct itimerval timer = {
+		.it_value.tv_usec = 50000,
+		.it_interval.tv_usec = 50000,
+	}, none = {};
 	struct drm_vimport_wait_fence args;
 	struct timespec start = {};
 	struct sigaction old;
@@ -155,6 +159,7 @@ static void wait_interrupted(struct vshare_session *s)
 	setitimer(ITIMER_REAL, &timer, NULL);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), -EINTR);
 	igt_assert_lt_u64(igt_nsec_elapsed(&start), 10 * NSEC_PER_SEC);
+	setitimer(ITIMER_REAL, &none, NULL);
 	sigaction(SIGALRM, &old, NULL);
 	/* What has taken the alarm of the subtest. */
 	igt_set_timeout(VSHARE_TIMEOUT_S, "subtest");
@@ -344,7 +349,7 @@ static void in_sync(struct vshare_session *s)
 	igt_require(s->gpus > 1);
 	begin(&t, s);
 	/* Of another GPU: on the same one it would keep the engine. */
-	gate_close(&gate, 1, -1, 0, GATE_JOBS, 0);
+	gate_close(&gate, 1, -1, 0, GATE_LONG, 0);
 	syncobj = syncobj_create(t.lr.gpu.fd, 0);
 	syncobj_import_sync_file(t.lr.gpu.fd, syncobj, gate.fence);
 	store(&t, STARTED, 1);
@@ -467,22 +472,26 @@ static uint64_t engine_ns(void)
 
 static void waits_for_free(struct vshare_session *s)
 {
-	const uint64_t time = NSEC_PER_SEC;
+	struct timespec since = {};
 	struct vimport_lr lr[4];
+	uint64_t used, time;
 	struct setup t;
-	uint64_t used;
 
 	begin(&t, s);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lr); i++) {
 		struct vimport_job job = {};
 
 		vimport_lr_init(&lr[i], s->exporter, 0, t.bo.dmabuf, SIZE, 0);
+		vimport_job_fill(&job, vimport_lr_word_va(&lr[i], STARTED), WORD, 1);
 		vimport_job_wait(&job, vimport_lr_word_va(&lr[i], GO), 1);
 		vimport_lr_submit(&lr[i], &job);
 	}
-	usleep(100000);
+	for (unsigned int i = 0; i < ARRAY_SIZE(lr); i++)
+		vimport_lr_wait_word(&lr[i], STARTED, 1);
 	used = engine_ns();
-	usleep(time / NSEC_PER_USEC);
+	igt_nsec_elapsed(&since);
+	usleep(USEC_PER_SEC);
+	time = igt_nsec_elapsed(&since);
 	used = engine_ns() - used;
 	igt_info("%u waiting jobs: %.1f %% of a CPU\n", (unsigned int)ARRAY_SIZE(lr),
 		 100. * used / time);

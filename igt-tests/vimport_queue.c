@@ -41,12 +41,18 @@ static void begin(struct setup *t, struct vshare_session *s)
 	dmabuf_oracle_init(&t->oracle, SIZE);
 }
 
+static void open_gate(struct setup *t)
+{
+	if (!t->gate_sync)
+		return;
+	syncobj_destroy(t->gpu.fd, t->gate_sync);
+	gate_open(&t->gate);
+	t->gate_sync = 0;
+}
+
 static void end(struct setup *t)
 {
-	if (t->gate_sync) {
-		syncobj_destroy(t->gpu.fd, t->gate_sync);
-		gate_open(&t->gate);
-	}
+	open_gate(t);
 	dmabuf_oracle_check(&t->oracle, t->bo.map, "at the end");
 	dmabuf_oracle_fini(&t->oracle);
 	vimport_gpu_fini(&t->gpu);
@@ -54,11 +60,10 @@ static void end(struct setup *t)
 }
 
 /* The gate is work of the other GPU, so that the engine of this one is free. */
-static void close_gate(struct setup *t)
+static void close_gate(struct setup *t, unsigned int jobs)
 {
-	gate_close(&t->gate, 1, -1, 0, GATE_JOBS, 0);
-	t->gate_sync = syncobj_create(t->gpu.fd, 0);
-	syncobj_import_sync_file(t->gpu.fd, t->gate_sync, t->gate.fence);
+	gate_close(&t->gate, 1, -1, 0, jobs, 0);
+	t->gate_sync = gate_syncobj(&t->gate, t->gpu.fd);
 }
 
 static void tag(struct setup *t, struct vimport_job *job, enum dmabuf_writer writer,
@@ -116,7 +121,7 @@ static void independent(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gate(&t);
+	close_gate(&t, GATE_LONG);
 	gated = submit_gated(&t, t.queue[0], 0, HALF);
 	for (int i = 0; i < 2; i++) {
 		job = (struct vimport_job) {};
@@ -125,6 +130,7 @@ static void independent(struct vshare_session *s)
 	}
 	igt_assert(gate_closed(&t.gate));
 	dmabuf_oracle_check_range(&t.oracle, t.bo.map, HALF, HALF, "behind a job that waits");
+	open_gate(&t);
 	finish(&t, gated);
 	end(&t);
 }
@@ -162,7 +168,8 @@ static void implicit(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gate(&t);
+	/* It opens by itself. */
+	close_gate(&t, GATE_JOBS);
 	tag(&t, &job, DMABUF_WRITER_GPU1, 0, SIZE);
 	vimport_job_sync(&job, t.gate_sync, 0, 0);
 	gated = submit(&t, t.queue[0], job, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
@@ -186,7 +193,8 @@ static void stray(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gate(&t);
+	/* It opens by itself, when the move waits for it. */
+	close_gate(&t, 4 * GATE_JOBS);
 	vimport_vm_unmap(t.gpu.fd, t.gpu.vm, t.gpu.va, SIZE);
 	gated = submit_gated(&t, t.queue[0], 0, HALF);
 	vimport_vm_map(t.gpu.fd, t.gpu.vm, t.gpu.handle, 0, t.gpu.va, SIZE, 0);
@@ -281,7 +289,7 @@ static void shared_limit(struct vshare_session *s)
 	int ret;
 
 	begin(&t, s);
-	close_gate(&t);
+	close_gate(&t, GATE_LONG);
 	vimport_job_delay(&job, ns);
 	vimport_job_sync(&job, t.gate_sync, 0, 0);
 	do {
@@ -344,7 +352,7 @@ static void destroy_cancels(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gate(&t);
+	close_gate(&t, GATE_LONG);
 	vimport_job_fill(&doomed, t.gpu.va, SIZE, 0xdead);
 	vimport_job_sync(&doomed, t.gate_sync, 0, 0);
 	done = submit(&t, t.queue[0], doomed, 0);
@@ -357,6 +365,7 @@ static void destroy_cancels(struct vshare_session *s)
 	igt_assert(gate_closed(&t.gate));
 	job.queue = t.queue[0];
 	igt_assert_eq(__vimport_exec(t.gpu.fd, t.gpu.vm, &job, 0), -ENOENT);
+	open_gate(&t);
 	igt_assert_eq(vimport_wait(t.gpu.fd, done), -ECANCELED);
 	end(&t);
 }

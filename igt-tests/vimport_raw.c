@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
+#include "igt_gate.h"
 #include "igt_raw.h"
-#include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -16,9 +16,6 @@ IGT_TEST_DESCRIPTION("One operation of an importer at a time, with the answer of
 #define VA			(1ull << 20)
 #define NOBODY			65534
 #define MAX_ATTACHMENTS		1024
-
-/* Longer than anything takes that must happen meanwhile. */
-#define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
 
 #define DYNAMIC			DRM_VIMPORT_RAW_DYNAMIC
 #define P2P			(DRM_VIMPORT_RAW_DYNAMIC | DRM_VIMPORT_RAW_P2P)
@@ -413,29 +410,24 @@ static void result(struct vshare_session *s)
 
 static void fences(struct vshare_session *s)
 {
-	struct vimport_job job = {};
-	struct vimport_gpu gpu;
 	struct vexport_bo bo;
-	uint32_t id, done;
+	struct gate gate;
+	uint32_t id;
 
 	create(s, &bo, DRM_VEXPORT_PLACEMENT_TT);
-	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
 	id = raw_attach(s->gpu[0], bo.dmabuf, DYNAMIC);
 	igt_assert_eq_u32(raw_op(s->gpu[0], id, DRM_VIMPORT_RAW_QUERY).fences, 0);
-	/* The move waits for the job, and who maps is to wait for the move. */
-	vimport_job_fill(&job, gpu.va, PAGE, 1);
-	vimport_job_delay(&job, LONG_DELAY_NS);
-	done = vimport_submit(gpu.fd, gpu.vm, &job, 0);
+	/* The move waits for the jobs, and who maps is to wait for the move. */
+	gate_close(&gate, 0, bo.dmabuf, SIZE, GATE_LONG, 0);
 	igt_assert_eq_u32(raw_op(s->gpu[0], id, DRM_VIMPORT_RAW_QUERY).fences, 0);
 	vexport_move(s->exporter, bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE |
 		     DRM_VEXPORT_MOVE_ASYNC);
 	igt_assert_eq_u32(raw_map(s->gpu[0], id, 0, NULL, 0).fences, 1);
-	igt_assert_eq(vimport_wait(gpu.fd, done), 0);
+	gate_open(&gate);
 	vexport_move(s->exporter, bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	igt_assert_eq_u32(raw_op(s->gpu[0], id, DRM_VIMPORT_RAW_QUERY).fences, 0);
 	raw_unmap(s->gpu[0], id, 0);
 	raw_op(s->gpu[0], id, DRM_VIMPORT_RAW_DETACH);
-	vimport_gpu_fini(&gpu);
 	vexport_bo_fini(&bo);
 }
 

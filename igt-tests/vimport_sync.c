@@ -3,6 +3,7 @@
 #include "dmabuf_sync_file.h"
 #include "igt.h"
 #include "igt_dmabuf_oracle.h"
+#include "igt_gate.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -16,11 +17,15 @@ IGT_TEST_DESCRIPTION("The order of jobs: within an address space, through syncob
 #define PAGE			4096ull
 #define DELAY_NS		(30 * NSEC_PER_MSEC)
 
+/* For what happens soon if nothing is wrong. */
+#define WAIT_MS			20000
+
 /* What the documentation of EXEC allows in one address space. */
 #define MAX_PENDING_JOBS	128
 
-/* For what must happen before the job is over, however slow this machine is. */
+/* For what must happen before the jobs are over: four are what an address space may have. */
 #define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
+#define LONG_DELAYS		4
 
 /* A buffer and one or two GPUs that have it mapped. */
 struct setup {
@@ -167,15 +172,24 @@ static void implicit_cpu_read(struct vshare_session *s)
 
 static void implicit_sync_file(struct vshare_session *s)
 {
-	uint32_t done;
+	uint32_t done, closed;
+	struct vimport_job job;
+	struct gate gate;
 	struct setup t;
 	int fence;
 
+	igt_require_f(s->gpus > 1, "Needs two GPUs\n");
 	begin(&t, s, 1);
-	done = submit(&t, 0, slow_tag(&t, 0, LONG_DELAY_NS), DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+	gate_close(&gate, 1, -1, 0, GATE_LONG, 0);
+	closed = gate_syncobj(&gate, t.gpu[0].fd);
+	job = slow_tag(&t, 0, 0);
+	vimport_job_sync(&job, closed, 0, 0);
+	done = submit(&t, 0, job, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 	fence = dmabuf_export_sync_file(t.bo.dmabuf, DMA_BUF_SYNC_READ);
 	igt_assert_eq(sync_fence_status(fence), 0);
-	igt_assert_eq(sync_fence_wait(fence, 5000), 0);
+	gate_open(&gate);
+	syncobj_destroy(t.gpu[0].fd, closed);
+	igt_assert_eq(sync_fence_wait(fence, WAIT_MS), 0);
 	dmabuf_oracle_check(&t.oracle, t.bo.map, "after waiting for the buffer's sync_file");
 	igt_assert_eq(sync_fence_status(fence), 1);
 	close(fence);
@@ -234,47 +248,50 @@ static void too_much_work(struct vshare_session *s)
 	const uint64_t limit = 2 * NSEC_PER_SEC, ns = s->start.gpu[0].max_job_ns / 4 ?: 1;
 	struct vimport_job job = {};
 	uint64_t outstanding = 0;
+	struct gate gate;
+	uint32_t closed;
 	struct setup t;
 	int ret;
 
+	igt_require_f(s->gpus > 1, "Needs two GPUs\n");
 	begin(&t, s, 1);
+	gate_close(&gate, 1, -1, 0, GATE_LONG, 0);
+	closed = gate_syncobj(&gate, t.gpu[0].fd);
 	vimport_job_delay(&job, ns);
+	vimport_job_sync(&job, closed, 0, 0);
 	while (!(ret = __vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &job, 0))) {
 		outstanding += ns;
-		/* The first ones may be over already, but not as fast as this. */
-		igt_assert_lte_u64(outstanding, 2 * limit);
+		/* None of them can have begun. */
+		igt_assert_lte_u64(outstanding, limit);
 	}
 	igt_assert_eq(ret, -EAGAIN);
+	igt_assert(gate_closed(&gate));
 	igt_assert_lte_u64(limit, outstanding + ns);
 	/* The limit is this address space's, not the file's. */
 	vimport_vm_destroy(t.gpu[0].fd, t.gpu[0].vm);
 	t.gpu[0].vm = vimport_vm_create(t.gpu[0].fd);
 	vimport_vm_map(t.gpu[0].fd, t.gpu[0].vm, t.gpu[0].handle, 0, t.gpu[0].va, SIZE, 0);
 	finish(&t, 0, submit(&t, 0, slow_tag(&t, 0, 0), 0));
+	gate_open(&gate);
+	syncobj_destroy(t.gpu[0].fd, closed);
 	end(&t);
 }
 
 static void too_many_jobs(struct vshare_session *s)
 {
-	struct vimport_job delay = {}, first = {}, nothing = {};
+	struct vimport_job first = {}, nothing = {};
 	unsigned int outstanding = 1;
-	uint32_t gates[4], gate = 0;
+	struct gate gate;
+	uint32_t closed;
 	struct setup t;
 	int ret;
 
 	begin(&t, s, 1);
 	/* Other address spaces keep the engine busy for as long as it takes. */
-	vimport_job_delay(&delay, LONG_DELAY_NS);
-	for (unsigned int i = 0; i < 4 * ARRAY_SIZE(gates); i++) {
-		if (i % 4 == 0)
-			gates[i / 4] = vimport_vm_create(t.gpu[0].fd);
-		if (gate)
-			syncobj_destroy(t.gpu[0].fd, gate);
-		delay.sync_count = 0;
-		gate = vimport_submit(t.gpu[0].fd, gates[i / 4], &delay, 0);
-	}
+	gate_close(&gate, 0, -1, 0, GATE_LONG, 0);
+	closed = gate_syncobj(&gate, t.gpu[0].fd);
 	vimport_job_delay(&first, 0);
-	vimport_job_sync(&first, gate, 0, 0);
+	vimport_job_sync(&first, closed, 0, 0);
 	igt_assert_eq(__vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &first, 0), 0);
 
 	vimport_job_delay(&nothing, 0);
@@ -282,37 +299,40 @@ static void too_many_jobs(struct vshare_session *s)
 		igt_assert_lte(++outstanding, MAX_PENDING_JOBS);
 	igt_assert_eq(ret, -EAGAIN);
 	igt_assert_eq(outstanding, MAX_PENDING_JOBS);
+	igt_assert(gate_closed(&gate));
 
 	/* Unbinding waits for all of them, and then there is room again. */
-	for (unsigned int i = 0; i < ARRAY_SIZE(gates); i++)
-		vimport_vm_destroy(t.gpu[0].fd, gates[i]);
+	gate_open(&gate);
 	vimport_vm_unmap(t.gpu[0].fd, t.gpu[0].vm, t.gpu[0].va, SIZE);
 	igt_assert_eq(__vimport_exec(t.gpu[0].fd, t.gpu[0].vm, &nothing, 0), 0);
-	syncobj_destroy(t.gpu[0].fd, gate);
+	syncobj_destroy(t.gpu[0].fd, closed);
 	end(&t);
 }
 
-/* The fence of a job that must not run any more, as a file that outlives all. */
-static int submit_doomed(struct setup *t)
+/*
+ * The fence of a job that must not run any more, as a file that outlives all. It is behind
+ * @delays others.
+ */
+static int submit_doomed(struct setup *t, unsigned int delays)
 {
 	struct vimport_job first = {}, second = {};
-	uint32_t done[2];
+	uint32_t done;
 	int fence;
 
 	vimport_job_delay(&first, LONG_DELAY_NS);
-	done[0] = submit(t, 0, first, 0);
+	while (delays--)
+		igt_assert_eq(__vimport_exec(t->gpu[0].fd, t->gpu[0].vm, &first, 0), 0);
 	vimport_job_fill(&second, t->gpu[0].va, SIZE, 0xdead);
-	done[1] = submit(t, 0, second, 0);
-	fence = syncobj_handle_to_fd(t->gpu[0].fd, done[1],
+	done = submit(t, 0, second, 0);
+	fence = syncobj_handle_to_fd(t->gpu[0].fd, done,
 				     DRM_SYNCOBJ_HANDLE_TO_FD_FLAGS_EXPORT_SYNC_FILE);
-	syncobj_destroy(t->gpu[0].fd, done[0]);
-	syncobj_destroy(t->gpu[0].fd, done[1]);
+	syncobj_destroy(t->gpu[0].fd, done);
 	return fence;
 }
 
 static void expect_cancelled(struct setup *t, int fence)
 {
-	igt_assert_eq(sync_fence_wait(fence, 2000), 0);
+	igt_assert_eq(sync_fence_wait(fence, WAIT_MS), 0);
 	igt_assert_eq(sync_fence_status(fence), -ECANCELED);
 	dmabuf_oracle_check(&t->oracle, t->bo.map, "after the job was cancelled");
 	close(fence);
@@ -325,11 +345,11 @@ static void vm_destroy_cancels(struct vshare_session *s)
 	int fence;
 
 	begin(&t, s, 1);
-	fence = submit_doomed(&t);
 	igt_nsec_elapsed(&start);
+	fence = submit_doomed(&t, LONG_DELAYS);
 	vimport_vm_destroy(t.gpu[0].fd, t.gpu[0].vm);
-	/* It does not even wait for the one that runs. */
-	igt_assert_lt_u64(igt_nsec_elapsed(&start), LONG_DELAY_NS / 2);
+	/* It does not wait for those that run. */
+	igt_assert_lt_u64(igt_nsec_elapsed(&start), LONG_DELAYS * LONG_DELAY_NS);
 	expect_cancelled(&t, fence);
 
 	t.gpu[0].vm = vimport_vm_create(t.gpu[0].fd);
@@ -342,7 +362,7 @@ static void close_cancels(struct vshare_session *s)
 	int fence;
 
 	begin(&t, s, 1);
-	fence = submit_doomed(&t);
+	fence = submit_doomed(&t, LONG_DELAYS);
 	close(t.gpu[0].fd);
 	t.gpus = 0;
 	expect_cancelled(&t, fence);
@@ -364,7 +384,7 @@ static void kill_cancels(struct vshare_session *s)
 	igt_fork_helper(&child) {
 		vimport_gpu_init(&t.gpu[0], 0, t.bo.dmabuf, SIZE, 0);
 		for (int i = 0; i < 4; i++)
-			submit_doomed(&t);
+			submit_doomed(&t, 1);
 		igt_assert_eq(write(ready[1], "", 1), 1);
 		pause();
 	}

@@ -5,6 +5,8 @@
 #include <sys/wait.h>
 
 #include "igt.h"
+#include "igt_gate.h"
+#include "igt_syncobj.h"
 #include "igt_userptr.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -14,9 +16,8 @@ IGT_TEST_DESCRIPTION("Who takes memory from a dying process must not wait: it is
 
 #define SIZE			(64ull << 10)
 
-/* Jobs of an address space; together less than it may have to do. */
-#define JOBS			3
-#define JOB_NS			(400 * NSEC_PER_MSEC)
+/* How long a slow machine may take to have a process begin to wait. */
+#define STUCK_NS		(10 * NSEC_PER_SEC)
 
 /* What the victim's memory is for. */
 enum use { UNUSED, USED, BUSY };
@@ -24,11 +25,13 @@ enum use { UNUSED, USED, BUSY };
 /*
  * A process that is being killed and still has its memory, because it cannot die: it
  * waits in the kernel for a GPU that uses other memory of its, shared memory, which is
- * not taken away before its end.
+ * not taken away before its end. The GPU waits for the gate.
  */
-static void victim(struct vshare_session *s, uint64_t *mem, enum use use, int ready)
+static void victim(struct vshare_session *s, uint64_t *mem, enum use use, int ready,
+		   const struct gate *gate)
 {
-	struct vimport_job delay = {};
+	uint32_t closed = gate_syncobj(gate, s->gpu[0]);
+	struct vimport_job stalled = {}, late = {};
 	struct userptr u, stall;
 	uint64_t *shared;
 
@@ -41,11 +44,13 @@ static void victim(struct vshare_session *s, uint64_t *mem, enum use use, int re
 	if (use != UNUSED)
 		igt_assert_eq(userptr_fill(&u, 1), 0);
 
-	vimport_job_delay(&delay, JOB_NS);
-	for (int i = 0; i < JOBS; i++)
-		igt_assert_eq(__vimport_exec(stall.fd, stall.vm, &delay, 0), 0);
+	vimport_job_delay(&stalled, 0);
+	vimport_job_sync(&stalled, closed, 0, 0);
+	igt_assert_eq(__vimport_exec(stall.fd, stall.vm, &stalled, 0), 0);
+	vimport_job_fill(&late, u.va, u.size, 2);
+	vimport_job_sync(&late, closed, 0, 0);
 	if (use == BUSY)
-		userptr_submit_fill(&u, 0, 2);
+		igt_assert_eq(__vimport_exec(u.fd, u.vm, &late, 0), 0);
 
 	igt_assert_eq(write(ready, "", 1), 1);
 	madvise(shared, SIZE, MADV_DONTNEED);
@@ -70,16 +75,19 @@ static void run(struct vshare_session *s, enum use use)
 	uint64_t *mem = userptr_alloc(SIZE), *seen = malloc(SIZE);
 	struct timespec since = {};
 	int ready[2], pidfd, view, ret, err;
+	struct gate gate;
 	char byte, path[64];
 	ssize_t got;
 	pid_t child;
 	bool stuck;
 
+	igt_require_f(s->gpus > 1, "Needs two GPUs\n");
+	gate_close(&gate, 1, -1, 0, GATE_LONG, 0);
 	igt_assert_eq(pipe(ready), 0);
 	child = fork();
 	igt_assert(child >= 0);
 	if (!child)
-		victim(s, mem, use, ready[1]);
+		victim(s, mem, use, ready[1], &gate);
 	igt_assert_eq(read(ready[0], &byte, 1), 1);
 	pidfd = syscall(SYS_pidfd_open, child, 0);
 	igt_assert_fd(pidfd);
@@ -87,7 +95,7 @@ static void run(struct vshare_session *s, enum use use)
 	view = open(path, O_RDONLY | O_CLOEXEC);
 	igt_assert_fd(view);
 	while (!is_stuck(child))
-		igt_assert_lt_u64(igt_nsec_elapsed(&since), JOB_NS);
+		igt_assert_lt_u64(igt_nsec_elapsed(&since), STUCK_NS);
 
 	kill(child, SIGKILL);
 	ret = syscall(SYS_process_mrelease, pidfd, 0) ? -errno : 0;
@@ -95,6 +103,7 @@ static void run(struct vshare_session *s, enum use use)
 	got = pread(view, seen, SIZE, (uintptr_t)mem);
 	err = errno;
 	stuck = is_stuck(child);
+	gate_open(&gate);
 	igt_assert_eq(waitpid(child, NULL, 0), child);
 	igt_assert_f(stuck, "This machine is too slow to tell anything\n");
 	if (use == UNUSED) {

@@ -16,7 +16,10 @@ IGT_TEST_DESCRIPTION("Memory belongs to a process and a device file to whoever h
 
 #define SIZE			(64ull << 10)
 #define PAGE			4096ull
+
+/* Jobs that are there first: no more than an address space may have, so that it is late. */
 #define DELAY_NS		(480 * NSEC_PER_MSEC)
+#define DELAYS			4
 
 /* Exit statuses of a child. */
 enum { FINE = 0, WRONG = 1 };
@@ -131,9 +134,10 @@ static pid_t leave_busy(struct vshare_session *s, uint64_t *shared, void (*leave
 		return child;
 
 	userptr_init(&u, s->gpu[0], shared, SIZE, 0);
-	/* One that runs and one that waits. */
+	/* One that runs and some that wait. */
 	vimport_job_delay(&job, DELAY_NS);
-	igt_assert_eq(__vimport_exec(u.fd, u.vm, &job, 0), 0);
+	for (int i = 0; i < DELAYS; i++)
+		igt_assert_eq(__vimport_exec(u.fd, u.vm, &job, 0), 0);
 	userptr_submit_fill(&u, 0, 7);
 	if (*shared == 7)
 		_exit(WRONG);

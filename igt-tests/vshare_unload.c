@@ -196,7 +196,7 @@ static void exporter_busy_buffer(void)
 	int dmabuf = make_dmabuf();
 	struct gate gate;
 
-	gate_close(&gate, 0, dmabuf, SIZE, GATE_JOBS, 0);
+	gate_close(&gate, 0, dmabuf, SIZE, GATE_LONG, 0);
 	close(dmabuf);
 	igt_assert(gate_closed(&gate));
 	expect_busy("vexport");
@@ -247,7 +247,7 @@ static void importer_unbind(void)
 	struct gate gate;
 	int file;
 
-	gate_close(&gate, 0, -1, 0, GATE_JOBS, 0);
+	gate_close(&gate, 0, -1, 0, GATE_LONG, 0);
 	igt_assert(!access(VIMPORT_DRIVER "/vimport0", F_OK));
 	file = open(VIMPORT_DRIVER "/unbind", O_WRONLY | O_CLOEXEC);
 	igt_assert_eq(file, -1);
