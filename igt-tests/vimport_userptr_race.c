@@ -300,7 +300,8 @@ static void publish(struct vshare_session *s)
 	igt_assert_eq(pthread_create(&thread, NULL, write_on_and_on, &sw), 0);
 
 	igt_nsec_elapsed(&start);
-	for (; igt_nsec_elapsed(&start) < RACE_NS; rounds++) {
+	/* On a slow machine it may take some time until there is a moment for a job. */
+	for (; igt_nsec_elapsed(&start) < RACE_NS || !READ_ONCE(sw.jobs); rounds++) {
 		int old = rounds % 2;
 
 		usleep(rounds % 40 * 50);
@@ -313,7 +314,6 @@ static void publish(struct vshare_session *s)
 	WRITE_ONCE(sw.stop, true);
 	pthread_join(thread, NULL);
 	igt_info("%u rounds, %u jobs\n", rounds, sw.jobs);
-	igt_assert(sw.jobs && rounds);
 	free(then);
 	switch_close(&f);
 }

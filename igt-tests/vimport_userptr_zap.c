@@ -24,6 +24,9 @@ IGT_TEST_DESCRIPTION("Whatever takes memory of a process away waits for the jobs
 #define DELAY_NS		(120 * NSEC_PER_MSEC)
 #define MAX_DELAY_NS		(480 * NSEC_PER_MSEC)
 
+/* How long pages may be busy. */
+#define COLLAPSE_NS		(20 * NSEC_PER_SEC)
+
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE		25
 #endif
@@ -133,8 +136,14 @@ static void check_dontneed_page(struct zap *z)
 
 static void run_collapse(struct zap *z)
 {
-	int ret = madvise(z->u.mem, z->u.size, MADV_COLLAPSE);
+	struct timespec since = {};
+	int ret;
 
+	/* That is its way to say that somebody else has one of the pages in his hands. */
+	do
+		ret = madvise(z->u.mem, z->u.size, MADV_COLLAPSE);
+	while (ret && (errno == EAGAIN || errno == ENOMEM) &&
+	       igt_nsec_elapsed(&since) < COLLAPSE_NS && !usleep(1000));
 	igt_require_f(!ret || errno != EINVAL, "Needs MADV_COLLAPSE and huge pages\n");
 	igt_assert_f(!ret, "MADV_COLLAPSE failed: %m\n");
 }
@@ -304,6 +313,9 @@ static void *alloc_huge(enum kind kind)
 	munmap(aligned + HUGE, 2 * HUGE - (aligned - mem));
 	madvise(aligned, HUGE, kind == HUGE_PAGE ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
 	memset(aligned, 0, HUGE);
+	/* If there was none at hand it takes a compaction. */
+	for (int i = 0; kind == HUGE_PAGE && huge_kb(aligned) != HUGE >> 10 && i < 10; i++)
+		madvise(aligned, HUGE, MADV_COLLAPSE);
 	igt_require_f(kind != HUGE_PAGE || huge_kb(aligned) == HUGE >> 10,
 		      "Needs a huge page\n");
 	return aligned;
