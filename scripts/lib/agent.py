@@ -11,6 +11,7 @@ from . import guest, splat
 # is late for five seconds before it gives up, and may be busy with a report.
 GRACE = 30
 
+# And to start, or as long as a subtest on a lane where that is longer.
 BOOT_LIMIT = 120
 
 
@@ -33,12 +34,13 @@ class Agent:
                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self._buffer = bytearray()
         try:
-            deadline = time.monotonic() + BOOT_LIMIT
+            limit = max(BOOT_LIMIT, lane.limit)
+            deadline = time.monotonic() + limit
             while (event := self.event(deadline)) and event[0] != "ready":
                 if event[0] == "log":
                     self.boot_log += event[1]
             if not event:
-                raise Died(f"no answer from the guest within {BOOT_LIMIT} s of its start")
+                raise Died(f"no answer from the guest within {limit} s of its start")
         except BaseException:
             self.__exit__()
             raise
