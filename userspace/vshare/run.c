@@ -220,13 +220,15 @@ static int storm_until_exit(struct run *run)
 	return ret;
 }
 
-static int judge(struct run *run)
+static int judge(struct run *run, uint64_t started)
 {
 	int ret;
 
 	ret = adopt_unlease(&run->adopt, &run->leases);
 	if (ret)
 		return ret;
+	/* No step of the storm is later than this. */
+	run->elapsed = now_ns() - started;
 	ret = adopt_verdict(&run->adopt, now_ns() + DRAIN_TIME, &run->sum);
 	if (ret)
 		complain(ret, "cannot query the verdict");
@@ -258,8 +260,7 @@ int verb_run(int argc, char **argv)
 	started = now_ns();
 	if (storm_until_exit(&run))
 		return RUN_TROUBLE;
-	run.elapsed = now_ns() - started;
-	if (judge(&run))
+	if (judge(&run, started))
 		return RUN_TROUBLE;
 	return run_report(&run);
 }
