@@ -25,8 +25,8 @@ VSHARE_TESTS = ("run-heap", "run-gpu", "run-fd", "run-storm", "run-seed", "run-s
                 "run-like-whom", "run-as-heap", "run-refused", "trace-stale", "query",
                 "query-stale", "verdict", "verdict-bad", "move", "revoke", "revoke-late",
                 "storm", "other-process", "list", "help", "errors", "probe-udmabuf",
-                "probe-heap", "probe-dumb", "probe-vexport", "probe-commands", "probe-broken",
-                "probe-refused", "bench")
+                "probe-heap", "probe-dumb", "probe-vexport", "probe-commands", "probe-later",
+                "probe-others", "probe-broken", "probe-refused", "bench")
 
 
 @dataclasses.dataclass

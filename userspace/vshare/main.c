@@ -35,7 +35,8 @@ static const struct verb verbs[] = {
 	  "run a program whose buffers keep moving; exit with the verdict" },
 	{ "probe", verb_probe,
 	  "[--pid P] --fd N | --alloc-cmd CMD | --from udmabuf|heap:NAME|dumb:DRIVER|vexport\n"
-	  "             [--size BYTES] [--move-cmd CMD] [--as DEVICE] [--json]",
+	  "             [--size BYTES] [--move-cmd CMD] [--patience SECONDS]\n"
+	  "             [--as DEVICE] [--json]",
 	  "see, rule by rule, whether an exporter keeps the contract" },
 	{ "demo", verb_demo, "[--seconds N | --moves N] [--size BYTES] [--seed N] [--json]",
 	  "move buffers while software GPUs write to them; count what is lost" },

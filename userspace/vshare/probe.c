@@ -98,12 +98,18 @@ int verb_probe(int argc, char **argv)
 		{ "from", required_argument, NULL, 'o' },
 		{ "size", required_argument, NULL, 's' },
 		{ "move-cmd", required_argument, NULL, 'm' },
+		{ "patience", required_argument, NULL, 't' },
 		{ "as", required_argument, NULL, 'd' },
 		{ "json", no_argument, NULL, 'j' },
 		{ 0 },
 	};
 	struct probe probe = {
-		.source = { .size = DEFAULT_SIZE, .hold = -1, .mover = -1 },
+		.source = {
+			.size = DEFAULT_SIZE,
+			.patience = PROBE_PATIENCE,
+			.hold = -1,
+			.mover = -1,
+		},
 		.gpu = -1,
 		.dmabuf = -1,
 		.exporter = "unknown",
@@ -132,6 +138,9 @@ int verb_probe(int argc, char **argv)
 			break;
 		case 'm':
 			source->move_cmd = optarg;
+			break;
+		case 't':
+			good = parse_number("--patience", optarg, 1, 3600, &source->patience);
 			break;
 		case 'd':
 			probe.as = optarg;

@@ -11,7 +11,8 @@
 
 /* How long the buffer's allocator may take, and whoever is to be told of a move. */
 #define PROBE_ALLOC_NS		(30 * NSEC_PER_SEC)
-#define PROBE_TOLD_NS		(2 * NSEC_PER_SEC)
+/* How long after the move command, unless somebody wants another time. */
+#define PROBE_PATIENCE		2
 #define PROBE_FENCE_NS		(10 * NSEC_PER_SEC)
 
 #define PROBE_PAGE		4096ull
@@ -63,6 +64,7 @@ struct probe_source {
 	const char *from;
 	uint64_t size;
 	const char *move_cmd;
+	uint64_t patience;
 
 	/* The program that holds the buffer, and its standard input, or zero and -1. */
 	pid_t holder;

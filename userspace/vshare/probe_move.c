@@ -42,7 +42,7 @@ static uint32_t notifies(struct probe *probe, uint32_t id)
 /* Who is asked to move may only have begun when he says that it is done. */
 static bool wait_told(struct probe *probe, uint32_t id, uint32_t before)
 {
-	uint64_t deadline = now_ns() + PROBE_TOLD_NS;
+	uint64_t deadline = now_ns() + probe->source.patience * NSEC_PER_SEC;
 
 	while (notifies(probe, id) == before) {
 		if (now_ns() > deadline)
