@@ -2,7 +2,9 @@
 /*
  * Has a vimport GPU write to a buffer and looks at each word, for some time. The buffer
  * is a dma-buf that it inherits, or comes from a dma-heap. With --bug N the GPU's driver
- * misbehaves: N is a mask of DRM_VIMPORT_BUG_*, and 1 ignores that the buffer moves.
+ * misbehaves: N is a mask of DRM_VIMPORT_BUG_*, and 1 ignores that the buffer moves. With
+ * --judged it goes on until vexport has seen a move meet it, or a bug, however slow the
+ * machine is, so that there is a verdict. That never ends if nobody moves the buffer.
  */
 #include <err.h>
 #include <errno.h>
@@ -87,13 +89,26 @@ static size_t write_once(int gpu, uint32_t vm, uint32_t syncobj, int dmabuf, con
 	return wrong;
 }
 
+/* Has the exporter seen what it is to judge? */
+static bool judged(int exporter, int dmabuf, bool bug)
+{
+	struct drm_vexport_bo_verdict verdict;
+	struct drm_vexport_bo_query query;
+
+	try(vshare_vexport_verdict(exporter, dmabuf, 0, &verdict, NULL, 0), "verdict");
+	try(vshare_vexport_query(exporter, dmabuf, &query), "query");
+	if (bug)
+		return verdict.stale_words || verdict.rules & ~verdict.rules_legal;
+	return verdict.moves_mapped && query.moves_touched;
+}
+
 int main(int argc, char **argv)
 {
 	uint32_t handle, vm, syncobj, sequence = 0, bugs = 0;
+	int gpu, fd, exporter = -1;
 	size_t wrong = 0;
 	uint64_t size;
 	double end;
-	int gpu, fd;
 	void *map;
 
 	if (argc > 2 && !strcmp(argv[1], "--bug")) {
@@ -101,8 +116,13 @@ int main(int argc, char **argv)
 		argv += 2;
 		argc -= 2;
 	}
+	if (argc > 1 && !strcmp(argv[1], "--judged")) {
+		exporter = try(vshare_device_open("vexport", 0), "vexport");
+		argv++;
+		argc--;
+	}
 	if (argc < 2)
-		errx(2, "usage: gpu-writer [--bug N] FD|HEAP [SECONDS]");
+		errx(2, "usage: gpu-writer [--bug N] [--judged] FD|HEAP [SECONDS]");
 	end = seconds() + (argc > 2 ? atof(argv[2]) : 1);
 	fd = get_buffer(argv[1]);
 	gpu = try(vshare_device_open("vimport", 0), "vimport");
@@ -118,7 +138,7 @@ int main(int argc, char **argv)
 
 	do {
 		wrong += write_once(gpu, vm, syncobj, fd, map, size, vshare_tag(0, 0, ++sequence));
-	} while (seconds() < end);
+	} while (seconds() < end || (exporter >= 0 && !judged(exporter, fd, bugs)));
 	printf("gpu-writer: %u jobs, %zu words were lost\n", sequence, wrong);
 	return wrong != 0;
 }
