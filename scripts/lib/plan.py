@@ -23,8 +23,8 @@ UNLOAD = "/usr/lib/vshare/module-tests unload"
 VSHARE_TESTS = ("run-heap", "run-gpu", "run-fd", "run-storm", "run-seed", "run-status",
                 "run-signal", "run-nothing", "run-json", "run-stale", "run-broken", "run-like",
                 "run-like-whom", "run-as-heap", "run-refused", "trace-stale", "query",
-                "query-stale", "verdict", "verdict-bad", "move", "revoke", "revoke-late",
-                "storm", "other-process", "list", "help", "errors", "probe-udmabuf",
+                "query-stale", "verdict", "verdict-bad", "move", "revoke", "revoke-late", "storm",
+                "other-process", "list", "help", "errors", "errors-values", "probe-udmabuf",
                 "probe-heap", "probe-dumb", "probe-vexport", "probe-commands", "probe-later",
                 "probe-others", "probe-broken", "probe-refused", "bench")
 
