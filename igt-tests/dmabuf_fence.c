@@ -83,17 +83,17 @@ static void close_on_buffer(struct setup *t, unsigned int jobs, uint32_t exec_fl
 
 static void idle(struct setup *t)
 {
-	gate_close(&t->gate, 0, -1, 0, GATE_JOBS, 0);
+	gate_close(&t->gate, 0, -1, 0, GATE_LONG, 0);
 }
 
 static void explicit_job(struct setup *t)
 {
-	close_on_buffer(t, GATE_JOBS, 0);
+	close_on_buffer(t, GATE_LONG, 0);
 }
 
 static void implicit_job(struct setup *t)
 {
-	close_on_buffer(t, GATE_JOBS, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+	close_on_buffer(t, GATE_LONG, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 }
 
 static void imported_read(struct setup *t)
@@ -111,14 +111,14 @@ static void imported_write(struct setup *t)
 /* The job that holds the move up concerns nobody but the exporter. */
 static void move(struct setup *t)
 {
-	close_on_buffer(t, GATE_JOBS, 0);
+	close_on_buffer(t, GATE_LONG, 0);
 	vexport_move(t->s->exporter, t->bo.dmabuf, 0,
 		     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 }
 
 static void move_to_tt(struct setup *t)
 {
-	close_on_buffer(t, GATE_JOBS, 0);
+	close_on_buffer(t, GATE_LONG, 0);
 	vexport_move(t->s->exporter, t->bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT,
 		     DRM_VEXPORT_MOVE_ASYNC);
 }
@@ -250,7 +250,7 @@ static void poll_wakes(struct vshare_session *s)
 
 	begin(&t, s);
 	for (unsigned int i = 0; i < ARRAY_SIZE(events); i++) {
-		close_on_buffer(&t, 1, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+		close_on_buffer(&t, GATE_JOBS, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 		igt_assert(poll_blocks(t.bo.dmabuf, events[i], 0));
 		igt_assert(!poll_blocks(t.bo.dmabuf, events[i], WAIT_MS));
 		igt_assert(!gate_closed(&t.gate));
@@ -266,7 +266,7 @@ static void sync_restarts(struct vshare_session *s)
 	int ret;
 
 	begin(&t, s);
-	close_on_buffer(&t, 1, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+	close_on_buffer(&t, GATE_JOBS, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 	ticks_start(true);
 	ret = cpu_access(t.bo.dmabuf, DMA_BUF_SYNC_START | DMA_BUF_SYNC_READ);
 	interrupted = ticks_stop();
@@ -289,7 +289,7 @@ static void move_waits_imported(struct vshare_session *s)
 		uint32_t placement = i / ARRAY_SIZE(flags) ? DRM_VEXPORT_PLACEMENT_TT :
 							     DRM_VEXPORT_PLACEMENT_VRAM;
 
-		gate_close(&t.gate, 0, -1, 0, 1, 0);
+		gate_close(&t.gate, 0, -1, 0, GATE_JOBS, 0);
 		dmabuf_import_sync_file(t.bo.dmabuf, flags[i % ARRAY_SIZE(flags)], t.gate.fence);
 		igt_assert(gate_closed(&t.gate));
 		vexport_move(s->exporter, t.bo.dmabuf, placement,

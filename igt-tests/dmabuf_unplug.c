@@ -129,7 +129,7 @@ static void pending_move(struct vshare_session *s)
 	dmabuf_oracle_init(&oracle, SIZE);
 	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
 	tag(&gpu, &oracle, 0, SIZE);
-	gate_close(&gate, 0, bo.dmabuf, SIZE, GATE_JOBS, 0);
+	gate_close(&gate, 0, bo.dmabuf, SIZE, GATE_LONG, 0);
 	move.fd = bo.dmabuf;
 	igt_assert_eq(__vexport_move(s->exporter, &move), 0);
 	unplug();
@@ -156,7 +156,7 @@ static void pending_close(struct vshare_session *s)
 
 	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM,
 			DRM_VEXPORT_GEM_MOVING);
-	gate_close(&gate, 0, bo.dmabuf, SIZE, GATE_JOBS, 0);
+	gate_close(&gate, 0, bo.dmabuf, SIZE, GATE_LONG, 0);
 	vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, DRM_VEXPORT_MOVE_ASYNC);
 	unplug();
 	igt_assert(gate_closed(&gate));

@@ -37,14 +37,19 @@ static void begin(struct vshare_session *s, struct vexport_bo *bo, struct gate *
 	vexport_bo_init(bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM,
 			DRM_VEXPORT_GEM_MOVING);
 	/* It has nothing to do with the buffer but by what is imported of it. */
-	gate_close(gate, 0, -1, 0, GATE_JOBS, 0);
+	gate_close(gate, 0, -1, 0, GATE_LONG, 0);
 	igt_assert(!reader_waits(bo) && !writer_waits(bo));
+}
+
+static void open_gate(struct gate *gate)
+{
+	igt_assert_f(gate_closed(gate), "This machine is too slow to tell anything\n");
+	gate_open(gate);
 }
 
 static void end(struct vexport_bo *bo, struct gate *gate)
 {
-	igt_assert_f(gate_closed(gate), "This machine is too slow to tell anything\n");
-	gate_open(gate);
+	open_gate(gate);
 	igt_assert(!reader_waits(bo) && !writer_waits(bo));
 	vexport_bo_fini(bo);
 }
@@ -77,10 +82,13 @@ static void not_degraded(struct vshare_session *s)
 	end(&bo, &gate);
 }
 
-static void delay(const struct vimport_gpu *gpu, uint32_t exec_flags)
+/* A job that takes a while, and does not begin before @after, if there is one, signals. */
+static void delay(const struct vimport_gpu *gpu, uint32_t after, uint32_t exec_flags)
 {
 	struct vimport_job job = {};
 
+	if (after)
+		vimport_job_sync(&job, after, 0, 0);
 	vimport_job_delay(&job, DELAY_NS);
 	igt_assert_eq(__vimport_exec(gpu->fd, gpu->vm, &job, exec_flags), 0);
 }
@@ -91,21 +99,26 @@ static void jobs(struct vshare_session *s)
 	struct vimport_gpu gpu;
 	struct vexport_bo bo;
 	struct gate gate;
+	uint32_t opened;
 
 	begin(s, &bo, &gate);
 	vimport_gpu_init(&gpu, 1, bo.dmabuf, SIZE, 0);
-	delay(&gpu, 0);
+	/* None of them ends before all of them were looked at. */
+	opened = gate_syncobj(&gate, gpu.fd);
+	delay(&gpu, opened, 0);
 	igt_assert(!writer_waits(&bo) && !reader_waits(&bo));
-	delay(&gpu, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+	delay(&gpu, opened, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 	igt_assert(writer_waits(&bo) && reader_waits(&bo));
 	/* A later one that concerns nobody does not make the one before concern nobody. */
-	delay(&gpu, 0);
+	delay(&gpu, opened, 0);
 	igt_assert(writer_waits(&bo) && reader_waits(&bo));
+	syncobj_destroy(gpu.fd, opened);
+	open_gate(&gate);
 	/* The exporter waits for all of them. */
 	vexport_move(s->exporter, bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	igt_assert(!writer_waits(&bo) && !reader_waits(&bo));
 	vimport_gpu_fini(&gpu);
-	end(&bo, &gate);
+	vexport_bo_fini(&bo);
 }
 
 /*
@@ -124,7 +137,7 @@ static void all_that_weigh_more(struct vshare_session *s)
 		vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM,
 				DRM_VEXPORT_GEM_MOVING);
 		for (int i = 0; i < 2; i++)
-			gate_close(&gates[i], i, -1, 0, i == first ? 1 : GATE_JOBS, 0);
+			gate_close(&gates[i], i, -1, 0, GATE_JOBS, 0);
 		dmabuf_import_sync_file(bo.dmabuf, READ, reader->fence);
 		dmabuf_import_sync_file(bo.dmabuf, WRITE, writer->fence);
 		fence = dmabuf_export_sync_file(bo.dmabuf, WRITE);
@@ -166,7 +179,7 @@ static void killed_client(struct vshare_session *s)
 
 		vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
 		for (int i = 0; i < GATE_JOBS; i++)
-			delay(&gpu, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
+			delay(&gpu, 0, DRM_VIMPORT_EXEC_IMPLICIT_SYNC);
 		for (;;)
 			pause();
 	}

@@ -15,7 +15,9 @@ IGT_TEST_DESCRIPTION("Everything leaves the VRAM at a word from root, unharmed, 
 #define BUFFERS			8
 #define NOBODY			65534
 #define ROUNDS			40
-#define DELAY_NS		(100 * NSEC_PER_MSEC)
+/* An eviction has to begin while the importer is busy: as much work as it may have. */
+#define DELAY_NS		(400 * NSEC_PER_MSEC)
+#define MORE_JOBS		3
 
 static struct drm_vexport_evict evict(int fd)
 {
@@ -114,7 +116,7 @@ static void waits_for_importers(struct vshare_session *s)
 {
 	struct drm_vexport_bo_query query;
 	struct drm_vexport_evict counts;
-	struct vimport_job job = {};
+	struct vimport_job job = {}, more = {};
 	struct vimport_gpu gpu;
 	struct vexport_bo bo;
 	uint32_t done;
@@ -126,6 +128,9 @@ static void waits_for_importers(struct vshare_session *s)
 	vimport_job_delay(&job, DELAY_NS);
 	vimport_job_fill(&job, gpu.va + SIZE / 2, SIZE / 2, 2);
 	done = vimport_submit(gpu.fd, gpu.vm, &job, 0);
+	vimport_job_delay(&more, DELAY_NS);
+	for (int i = 0; i < MORE_JOBS; i++)
+		igt_assert_eq(__vimport_exec(gpu.fd, gpu.vm, &more, 0), 0);
 	counts = evict(s->exporter);
 	igt_assert_eq(counts.evicted, 1);
 	vexport_query(s->exporter, bo.dmabuf, &query);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
+#include "igt_gate.h"
+#include "igt_syncobj.h"
 #include "igt_ttm.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -12,7 +14,6 @@ IGT_TEST_DESCRIPTION("What fdinfo says of a client's memory is what the client h
 #define SIZE			(64u << 10)
 
 /* Long enough to look while the job runs, on an emulated CPU too. */
-#define DELAY_NS		(400 * NSEC_PER_MSEC)
 
 enum stat { TOTAL, SHARED, RESIDENT, PURGEABLE, ACTIVE, STATS };
 
@@ -198,7 +199,8 @@ static void fdinfo_active(struct vshare_session *s)
 	struct vimport_job job = {};
 	struct vimport_gpu gpu;
 	struct vexport_bo bo;
-	uint32_t done;
+	uint32_t opened, done;
+	struct gate gate;
 
 	vexport_bo_init(&bo, s->exporter, SIZE, region, DRM_VEXPORT_GEM_MOVING);
 	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
@@ -207,11 +209,15 @@ static void fdinfo_active(struct vshare_session *s)
 	expected.bytes[region][RESIDENT] = SIZE;
 	expect(s->exporter, &expected, "before the job");
 
-	vimport_job_delay(&job, DELAY_NS);
+	gate_close(&gate, 0, -1, 0, GATE_LONG, 0);
+	opened = gate_syncobj(&gate, gpu.fd);
+	vimport_job_sync(&job, opened, 0, 0);
 	vimport_job_fill(&job, gpu.va, SIZE, 1);
 	done = vimport_submit(gpu.fd, gpu.vm, &job, 0);
 	expected.bytes[region][ACTIVE] = SIZE;
-	expect(s->exporter, &expected, "while the job runs");
+	expect(s->exporter, &expected, "before the job has ended");
+	syncobj_destroy(gpu.fd, opened);
+	gate_open(&gate);
 	igt_assert_eq(vimport_wait(gpu.fd, done), 0);
 	expected.bytes[region][ACTIVE] = 0;
 	expect(s->exporter, &expected, "after the job");

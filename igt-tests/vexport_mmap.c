@@ -106,7 +106,7 @@ static void faults(struct vshare_session *s)
 /* A move that cannot be over yet. */
 static void hold_up_move(struct gate *gate, struct vshare_session *s, const struct vexport_bo *bo)
 {
-	gate_close(gate, 0, bo->dmabuf, SIZE, 1, 0);
+	gate_close(gate, 0, bo->dmabuf, SIZE, GATE_JOBS, 0);
 	vexport_move(s->exporter, bo->dmabuf, 0,
 		     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 	igt_assert(gate_closed(gate));

@@ -5,6 +5,8 @@
 
 #include "dmabuf_sync_file.h"
 #include "igt.h"
+#include "igt_gate.h"
+#include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -36,14 +38,21 @@ static int move_fenced(int fd, int dmabuf, uint32_t placement, uint32_t flags)
 	return move.out_fence;
 }
 
-/* A job that fills the buffer, but not before a while has passed. */
-static uint32_t start_job(struct vimport_gpu *gpu, uint64_t value)
+/* A job that fills the buffer when the gate, if there is one, is open and a while has passed. */
+static uint32_t start_job(struct vimport_gpu *gpu, const struct gate *gate, uint64_t value)
 {
+	uint32_t opened = gate ? gate_syncobj(gate, gpu->fd) : 0, done;
 	struct vimport_job job = {};
+
+	if (gate)
+		vimport_job_sync(&job, opened, 0, 0);
 
 	vimport_job_delay(&job, DELAY_NS);
 	vimport_job_fill(&job, gpu->va, SIZE, value);
-	return vimport_submit(gpu->fd, gpu->vm, &job, 0);
+	done = vimport_submit(gpu->fd, gpu->vm, &job, 0);
+	if (gate)
+		syncobj_destroy(gpu->fd, opened);
+	return done;
 }
 
 static void expect_value(const struct vexport_bo *bo, uint64_t value)
@@ -64,16 +73,19 @@ static void tells_when(struct vshare_session *s)
 	};
 	struct vimport_gpu gpu;
 	struct vexport_bo bo;
+	struct gate gate;
 	uint32_t done;
 	int fence;
 
 	for (unsigned int i = 0; i < ARRAY_SIZE(moves); i++) {
 		vexport_bo_init(&bo, s->exporter, SIZE, moves[i].from, DRM_VEXPORT_GEM_MOVING);
 		vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
-		done = start_job(&gpu, 0x1000 + i);
+		gate_close(&gate, 0, -1, 0, GATE_LONG, 0);
+		done = start_job(&gpu, &gate, 0x1000 + i);
 		fence = move_fenced(s->exporter, bo.dmabuf, moves[i].to, moves[i].flags);
 		/* The copy waits for the job, and the job has not begun to write. */
 		igt_assert(sync_file_busy(fence));
+		gate_open(&gate);
 		igt_assert_eq(sync_fence_wait(fence, WAIT_MS), 0);
 		igt_assert_eq(sync_fence_status(fence), 1);
 		igt_assert(!dmabuf_busy(bo.dmabuf, DMA_BUF_SYNC_READ));
@@ -110,7 +122,7 @@ static void outlives_buffer(struct vshare_session *s)
 	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_VRAM,
 			DRM_VEXPORT_GEM_MOVING);
 	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
-	done = start_job(&gpu, 1);
+	done = start_job(&gpu, NULL, 1);
 	fence = move_fenced(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
 	vexport_bo_fini(&bo);
 	igt_assert_eq(vimport_wait(gpu.fd, done), 0);

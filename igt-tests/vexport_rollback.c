@@ -4,7 +4,9 @@
 #include <time.h>
 
 #include "igt.h"
+#include "igt_gate.h"
 #include "igt_starve.h"
+#include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -57,6 +59,21 @@ static uint32_t submit(struct setup *t, uint64_t delay)
 		vimport_job_delay(&job, delay);
 	vimport_job_fill(&job, t->gpu.va, SIZE, ++t->value);
 	return vimport_submit(t->gpu.fd, t->gpu.vm, &job, 0);
+}
+
+/* A job that does not begin before the gate opens. */
+static uint32_t submit_gated(struct setup *t, struct gate *gate)
+{
+	struct vimport_job job = {};
+	uint32_t opened, done;
+
+	gate_close(gate, 0, -1, 0, GATE_LONG, 0);
+	opened = gate_syncobj(gate, t->gpu.fd);
+	vimport_job_sync(&job, opened, 0, 0);
+	vimport_job_fill(&job, t->gpu.va, SIZE, ++t->value);
+	done = vimport_submit(t->gpu.fd, t->gpu.vm, &job, 0);
+	syncobj_destroy(t->gpu.fd, opened);
+	return done;
 }
 
 static void finish(struct setup *t, uint32_t done)
@@ -116,13 +133,14 @@ static void signal_before_copy(struct vshare_session *s)
 {
 	struct drm_vexport_bo_move move = {};
 	struct setup t = {};
+	struct gate gate;
 	uint32_t done;
 
 	for (uint32_t from = DRM_VEXPORT_PLACEMENT_TT; from <= DRM_VEXPORT_PLACEMENT_VRAM; from++) {
 		begin(&t, s, from);
 		use(&t);
 		/* The second move waits for the copy of the first, which waits for the job. */
-		done = submit(&t, DELAY_NS);
+		done = submit_gated(&t, &gate);
 		igt_assert_eq_u64(vexport_move(s->exporter, t.bo.dmabuf, 0,
 					       DRM_VEXPORT_MOVE_RELOCATE |
 					       DRM_VEXPORT_MOVE_ASYNC), 1);
@@ -137,6 +155,7 @@ static void signal_before_copy(struct vshare_session *s)
 			      -EINTR);
 		igt_assert_eq_u64(query(&t).generation, 1);
 		igt_assert_eq_u32(query(&t).placement, from);
+		gate_open(&gate);
 		finish(&t, done);
 		end(&t);
 	}
@@ -177,6 +196,7 @@ static void signal_evict(struct vshare_session *s)
 	struct drm_vexport_bo_query before, now;
 	int hog = vexport_open();
 	struct setup t = {};
+	struct gate gate;
 	uint32_t done;
 
 	begin(&t, s, DRM_VEXPORT_PLACEMENT_VRAM);
@@ -185,7 +205,7 @@ static void signal_evict(struct vshare_session *s)
 	while (vram_free(s) >= HOG_SIZE)
 		vexport_gem_create(hog, HOG_SIZE, DRM_VEXPORT_PLACEMENT_VRAM, 0);
 	before = query(&t);
-	done = submit(&t, DELAY_NS);
+	done = submit_gated(&t, &gate);
 	igt_assert_eq(interrupted_ioctl(hog, DRM_IOCTL_VEXPORT_GEM_CREATE, &create), -EINTR);
 	now = query(&t);
 	/* Half-way: the importer was told, and then nothing happened. */
@@ -193,6 +213,7 @@ static void signal_evict(struct vshare_session *s)
 	igt_assert_eq_u64(now.generation, before.generation);
 	igt_assert_eq_u64(now.evictions, before.evictions);
 	igt_assert_eq_u32(now.placement, DRM_VEXPORT_PLACEMENT_VRAM);
+	gate_open(&gate);
 	finish(&t, done);
 	use(&t);
 	/* Undisturbed it goes. */

@@ -4,7 +4,9 @@
 
 #include "igt.h"
 #include "igt_dmabuf_oracle.h"
+#include "igt_gate.h"
 #include "igt_swap.h"
+#include "igt_syncobj.h"
 #include "igt_ttm.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -247,7 +249,8 @@ static void reclaim(struct vshare_session *s)
 	struct timespec since = {};
 	struct vimport_gpu gpu;
 	struct vexport_bo bo;
-	uint32_t done;
+	uint32_t opened, done;
+	struct gate gate;
 
 	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT, DRM_VEXPORT_GEM_MOVING);
 	dmabuf_oracle_init(&oracle, SIZE);
@@ -267,11 +270,12 @@ static void reclaim(struct vshare_session *s)
 
 	/* A buffer that a GPU uses stays where it is, and the GPU is not told of anything. */
 	vimport_gpu_init(&gpu, 0, bo.dmabuf, SIZE, 0);
-	vimport_job_tag(&job, gpu.va, SIZE / 2,
-			dmabuf_oracle_tag(&oracle, DMABUF_WRITER_GPU0, 0, SIZE / 2));
-	vimport_job_delay(&job, 4 * DELAY_NS);
-	vimport_job_tag(&job, gpu.va + SIZE / 2, SIZE / 2,
-			dmabuf_oracle_tag(&oracle, DMABUF_WRITER_GPU0, SIZE / 2, SIZE / 2));
+	/* To ask all shrinkers may take long: the job does not end before that. */
+	gate_close(&gate, 0, -1, 0, GATE_LONG, 0);
+	opened = gate_syncobj(&gate, gpu.fd);
+	vimport_job_sync(&job, opened, 0, 0);
+	vimport_job_tag(&job, gpu.va, SIZE,
+			dmabuf_oracle_tag(&oracle, DMABUF_WRITER_GPU0, 0, SIZE));
 	done = vimport_submit(gpu.fd, gpu.vm, &job, 0);
 	vexport_query(s->exporter, bo.dmabuf, &query);
 	drop_objects();
@@ -279,6 +283,9 @@ static void reclaim(struct vshare_session *s)
 	igt_assert_eq(storages(s), 1);
 	vexport_query(s->exporter, bo.dmabuf, &now);
 	igt_assert_eq_u64(now.notifies, query.notifies);
+	igt_assert(gate_closed(&gate));
+	syncobj_destroy(gpu.fd, opened);
+	gate_open(&gate);
 	igt_assert_eq(vimport_wait(gpu.fd, done), 0);
 	dmabuf_oracle_check(&oracle, bo.map, "after a job that nobody disturbed");
 	vimport_gpu_fini(&gpu);

@@ -4,6 +4,7 @@
 
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_syncobj.h"
 #include "igt_ticks.h"
 #include "igt_tracefs.h"
 #include "igt_vexport.h"
@@ -146,24 +147,40 @@ static void trace_same_pages(struct vshare_session *s)
 	end(&scene);
 }
 
+/* A job that does not end before the gate opens. */
+static uint32_t submit_gated(struct scene *scene, struct gate *gate)
+{
+	struct vimport_job job = {};
+	uint32_t opened, done;
+
+	gate_close(gate, 0, -1, 0, GATE_LONG, 0);
+	opened = gate_syncobj(gate, scene->gpu.fd);
+	vimport_job_sync(&job, opened, 0, 0);
+	vimport_job_delay(&job, 1);
+	done = vimport_submit(scene->gpu.fd, scene->gpu.vm, &job, 0);
+	syncobj_destroy(scene->gpu.fd, opened);
+	return done;
+}
+
 /* A move that waits for a job is idle only when the job has ended. */
 static void trace_busy(struct vshare_session *s)
 {
 	static const char * const names[] = { "move_begin", "move_notify" };
-	struct vimport_job job = {};
 	uint64_t generation;
 	struct scene scene;
+	struct gate gate;
 	uint32_t done;
 
 	begin(&scene, s, DRM_VEXPORT_PLACEMENT_VRAM);
-	vimport_job_delay(&job, 200 * NSEC_PER_MSEC);
-	done = vimport_submit(scene.gpu.fd, scene.gpu.vm, &job, 0);
+	done = submit_gated(&scene, &gate);
 	generation = vexport_move(s->exporter, scene.bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT,
 				  DRM_VEXPORT_MOVE_ASYNC);
 	vexport_trace_off(&scene.trace, scene.id);
 	vexport_trace_drop_importers(&scene.trace);
 	vexport_trace_events(&scene.trace, names, ARRAY_SIZE(names));
 	vexport_trace_generation(&scene.trace, generation);
+	igt_assert(gate_closed(&gate));
+	gate_open(&gate);
 	igt_assert_eq(vimport_wait(scene.gpu.fd, done), 0);
 	end(&scene);
 }
@@ -181,7 +198,7 @@ static unsigned int who_copies(struct vshare_session *s, uint64_t size, uint32_t
 	WRITE_ONCE(bo.map[0], size);
 	vexport_trace_on();
 	if (busy)
-		gate_close(&gate, 0, bo.dmabuf, size, 1, 0);
+		gate_close(&gate, 0, bo.dmabuf, size, GATE_JOBS, 0);
 	vexport_move(s->exporter, bo.dmabuf, placement, flags);
 	/* A CPU waits for the move, whoever makes it. */
 	igt_assert_eq_u64(READ_ONCE(bo.map[0]), size);
@@ -296,7 +313,7 @@ static void trace_interrupted(struct vshare_session *s)
 	struct gate gate;
 
 	begin(&scene, s, DRM_VEXPORT_PLACEMENT_TT);
-	gate_close(&gate, 0, scene.bo.dmabuf, SIZE, GATE_JOBS, 0);
+	gate_close(&gate, 0, scene.bo.dmabuf, SIZE, GATE_LONG, 0);
 	generation = vexport_move(s->exporter, scene.bo.dmabuf, 0,
 				  DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 	igt_assert_eq(interrupted_move(&scene, 0, DRM_VEXPORT_MOVE_RELOCATE), -EINTR);
@@ -325,15 +342,14 @@ static void trace_evict_interrupted(struct vshare_session *s)
 		.size = s->start.exporter.vram_size / 2,
 		.placement = DRM_VEXPORT_PLACEMENT_VRAM,
 	};
-	struct vimport_job job = {};
 	struct scene scene;
 	uint32_t hog, done;
+	struct gate gate;
 	int ret;
 
 	begin(&scene, s, DRM_VEXPORT_PLACEMENT_VRAM);
 	hog = vexport_gem_create(s->exporter, create.size, create.placement, 0);
-	vimport_job_delay(&job, 400 * NSEC_PER_MSEC);
-	done = vimport_submit(scene.gpu.fd, scene.gpu.vm, &job, 0);
+	done = submit_gated(&scene, &gate);
 	ticks_start(false);
 	ret = ioctl(s->exporter, DRM_IOCTL_VEXPORT_GEM_CREATE, &create) ? -errno : 0;
 	ticks_stop();
@@ -344,6 +360,7 @@ static void trace_evict_interrupted(struct vshare_session *s)
 	vexport_trace_generation(&scene.trace, 1);
 	vexport_trace_u64(&scene.trace.events[0], "evict", 1);
 	vexport_trace_text(&scene.trace.events[2], "ret", "-" RESTART);
+	gate_open(&gate);
 	igt_assert_eq(vimport_wait(scene.gpu.fd, done), 0);
 	gem_close(s->exporter, hog);
 	end(&scene);

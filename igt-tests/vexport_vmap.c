@@ -218,7 +218,7 @@ static void waits_for_move(struct vshare_session *s)
 	for (uint32_t placement = DRM_VEXPORT_PLACEMENT_TT;
 	     placement <= DRM_VEXPORT_PLACEMENT_VRAM; placement++) {
 		vexport_bo_init(&bo, s->exporter, camera.size, placement, DRM_VEXPORT_GEM_MOVING);
-		gate_close(&gate, 0, bo.dmabuf, bo.size, 1, 0);
+		gate_close(&gate, 0, bo.dmabuf, bo.size, GATE_JOBS, 0);
 		vexport_move(s->exporter, bo.dmabuf, 0,
 			     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 		igt_assert(gate_closed(&gate));
