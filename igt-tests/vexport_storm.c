@@ -49,6 +49,19 @@ static struct drm_vexport_storm_counters counters(int storm)
 	return now;
 }
 
+static struct drm_vexport_storm_counters wait_for_steps(int storm)
+{
+	struct drm_vexport_storm_counters now;
+	struct timespec since = {};
+
+	do {
+		igt_assert_lt_u64(igt_nsec_elapsed(&since), WAIT_NS);
+		usleep(1000);
+		now = counters(storm);
+	} while (!now.steps);
+	return now;
+}
+
 static uint64_t generation(struct vshare_session *s, const struct vexport_bo *bo)
 {
 	struct drm_vexport_bo_query query;
@@ -149,10 +162,10 @@ static void counts(struct vshare_session *s)
 	/* It is there already. */
 	args.kinds = DRM_VEXPORT_STORM_TT;
 	do_ioctl(s->exporter, DRM_IOCTL_VEXPORT_STORM, &args);
-	usleep(QUIET_US);
-	now = counters(args.storm_fd);
-	igt_assert_lt_u64(0, now.steps);
-	igt_assert_eq_u64(now.idle, now.steps);
+	now = wait_for_steps(args.storm_fd);
+	/* What has become of a step is counted a moment before the step. */
+	igt_assert_lte_u64(now.steps, now.idle);
+	igt_assert_eq_u64(now.moves | now.busy | now.failed, 0);
 	igt_assert_eq(read(args.storm_fd, small, sizeof(small)), -1);
 	igt_assert_eq(errno, EINVAL);
 	close(args.storm_fd);
@@ -164,10 +177,9 @@ static void counts(struct vshare_session *s)
 	args = storm_args(&bo.dmabuf, 1, 500);
 	args.kinds = DRM_VEXPORT_STORM_VRAM;
 	do_ioctl(s->exporter, DRM_IOCTL_VEXPORT_STORM, &args);
-	usleep(QUIET_US);
-	now = counters(args.storm_fd);
-	igt_assert_lt_u64(0, now.steps);
-	igt_assert_eq_u64(now.failed, now.steps);
+	now = wait_for_steps(args.storm_fd);
+	igt_assert_lte_u64(now.steps, now.failed);
+	igt_assert_eq_u64(now.moves | now.busy | now.idle, 0);
 	close(args.storm_fd);
 	vexport_bo_fini(&bo);
 
@@ -181,10 +193,9 @@ static void counts(struct vshare_session *s)
 	args = storm_args(&bo.dmabuf, 1, 500);
 	args.kinds = DRM_VEXPORT_STORM_RELOCATE;
 	do_ioctl(s->exporter, DRM_IOCTL_VEXPORT_STORM, &args);
-	usleep(QUIET_US);
-	now = counters(args.storm_fd);
-	igt_assert_lt_u64(0, now.steps);
-	igt_assert_eq_u64(now.busy, now.steps);
+	now = wait_for_steps(args.storm_fd);
+	igt_assert_lte_u64(now.steps, now.busy);
+	igt_assert_eq_u64(now.moves | now.failed | now.idle, 0);
 	close(args.storm_fd);
 	vimport_gpu_fini(&gpu);
 	vexport_bo_fini(&bo);
@@ -195,11 +206,13 @@ static void counts(struct vshare_session *s)
 
 /*
  * Where each of the first steps has taken two buffers. A step is looked at only in
- * the first half of the time until the next; -1 where that was missed.
+ * the first half of the time until the next, from the last look that did not find it on;
+ * -1 where that was missed.
  */
-static void record(struct vshare_session *s, uint64_t seed, int places[DRAWN])
+static void record(struct vshare_session *s, uint64_t seed, unsigned int rate, int places[DRAWN])
 {
 	struct drm_vexport_bo_query query[2];
+	struct timespec since = {};
 	struct drm_vexport_storm args;
 	struct vexport_bo bos[2];
 	int fds[2];
@@ -208,28 +221,30 @@ static void record(struct vshare_session *s, uint64_t seed, int places[DRAWN])
 		vexport_bo_init(&bos[i], s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT, 0);
 		fds[i] = bos[i].dmabuf;
 	}
-	args = storm_args(fds, 2, DRAW_RATE);
+	args = storm_args(fds, 2, rate);
 	args.kinds &= ~DRM_VEXPORT_STORM_EVICT;
 	args.seed = seed;
+	igt_nsec_elapsed(&since);
 	do_ioctl(s->exporter, DRM_IOCTL_VEXPORT_STORM, &args);
 	igt_assert_eq_u64(args.seed, seed);
 	for (int i = 0; i < DRAWN; i++)
 		places[i] = -1;
 	for (uint64_t last = 0; last < DRAWN;) {
-		struct timespec since = {};
+		struct timespec looked = {};
 		uint64_t steps;
 
-		igt_nsec_elapsed(&since);
 		usleep(1000);
+		igt_nsec_elapsed(&looked);
 		steps = counters(args.storm_fd).steps;
 		for (int i = 0; i < 2; i++)
 			vexport_query(s->exporter, fds[i], &query[i]);
 		if (steps == last + 1 && steps <= DRAWN &&
-		    igt_nsec_elapsed(&since) < NSEC_PER_SEC / DRAW_RATE / 2)
+		    igt_nsec_elapsed(&since) < NSEC_PER_SEC / rate / 2)
 			places[last] = query[0].placement << 24 | query[1].placement << 16 |
 				       (query[0].generation & 0xff) << 8 |
 				       (query[1].generation & 0xff);
 		last = steps;
+		since = looked;
 	}
 	close(args.storm_fd);
 	for (int i = 0; i < 2; i++)
@@ -239,21 +254,28 @@ static void record(struct vshare_session *s, uint64_t seed, int places[DRAWN])
 static void seed_repeats(struct vshare_session *s)
 {
 	int first[DRAWN], again[DRAWN], other[DRAWN];
-	unsigned int compared = 0, different = 0;
+	unsigned int same, others, different, rate;
 
-	record(s, 0x5eed, first);
-	record(s, 0x5eed, again);
-	record(s, 0x5eee, other);
-	for (int i = 0; i < DRAWN; i++) {
-		if (first[i] < 0)
-			continue;
-		if (again[i] >= 0) {
-			igt_assert_eq_u32(again[i], first[i]);
-			compared++;
+	/* Where looks take long, many are too late: then there has to be more time for each. */
+	for (rate = DRAW_RATE; ; rate /= 2) {
+		igt_assert_f(rate, "Hardly any step was seen\n");
+		same = others = different = 0;
+		record(s, 0x5eed, rate, first);
+		record(s, 0x5eed, rate, again);
+		record(s, 0x5eee, rate, other);
+		for (int i = 0; i < DRAWN; i++) {
+			if (first[i] < 0)
+				continue;
+			if (again[i] >= 0) {
+				igt_assert_eq_u32(again[i], first[i]);
+				same++;
+			}
+			others += other[i] >= 0;
+			different += other[i] >= 0 && other[i] != first[i];
 		}
-		different += other[i] >= 0 && other[i] != first[i];
+		if (same > DRAWN / 3 && others > DRAWN / 2)
+			break;
 	}
-	igt_assert_lt(DRAWN / 3, compared);
 	igt_assert_lt(DRAWN / 4, different);
 }
 
@@ -320,14 +342,17 @@ static void holds_buffers(struct vshare_session *s)
 	struct drm_vexport_storm_counters now;
 	struct drm_vexport_info info;
 	struct vexport_bo bo;
+	struct timespec since = {};
 	int storm;
 
 	vexport_bo_init(&bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT, 0);
 	storm = start(s, &bo, 500);
 	vexport_bo_fini(&bo);
 	now = counters(storm);
-	usleep(QUIET_US);
-	igt_assert_lt_u64(now.moves, counters(storm).moves);
+	while (counters(storm).moves <= now.moves) {
+		igt_assert_lt_u64(igt_nsec_elapsed(&since), WAIT_NS);
+		usleep(1000);
+	}
 	vexport_get_info(s->exporter, &info);
 	igt_assert_eq(info.buffers, s->start.exporter.buffers + 1);
 	/* What is left after this is found at the end of every subtest. */
@@ -338,23 +363,31 @@ static void holds_buffers(struct vshare_session *s)
 #define SAMPLES			8
 #define STEPS			10
 
-static void rests(struct vshare_session *s)
+static uint64_t shortest_move(struct vshare_session *s, const struct vexport_bo *bo)
 {
-	struct drm_vexport_storm args;
-	uint64_t shortest = UINT64_MAX, steps, took;
-	struct timespec since = {};
-	struct vexport_bo bo;
+	uint64_t shortest = UINT64_MAX;
 
-	vexport_bo_init(&bo, s->exporter, BIG, DRM_VEXPORT_PLACEMENT_TT, 0);
 	for (int i = 0; i < SAMPLES; i++) {
 		struct timespec one = {};
 		uint64_t ns;
 
 		igt_nsec_elapsed(&one);
-		vexport_move(s->exporter, bo.dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
+		vexport_move(s->exporter, bo->dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 		ns = igt_nsec_elapsed(&one);
 		shortest = ns < shortest ? ns : shortest;
 	}
+	return shortest;
+}
+
+static void rests(struct vshare_session *s)
+{
+	uint64_t before, after, shortest, steps, took;
+	struct drm_vexport_storm args;
+	struct timespec since = {};
+	struct vexport_bo bo;
+
+	vexport_bo_init(&bo, s->exporter, BIG, DRM_VEXPORT_PLACEMENT_TT, 0);
+	before = shortest_move(s, &bo);
 	args = storm_args(&bo.dmabuf, 1, DRM_VEXPORT_STORM_MAX_RATE);
 	args.kinds = DRM_VEXPORT_STORM_RELOCATE;
 	igt_nsec_elapsed(&since);
@@ -365,11 +398,14 @@ static void rests(struct vshare_session *s)
 		took = igt_nsec_elapsed(&since);
 		igt_assert_lt_u64(took, WAIT_NS);
 	} while (steps < STEPS);
+	close(args.storm_fd);
+	/* The host may have been busy with something else before, and not any more. */
+	after = shortest_move(s, &bo);
+	shortest = after < before ? after : before;
 	igt_info("A move takes %" PRIu64 " us, %" PRIu64 " steps took %" PRIu64 " us\n",
 		 shortest / 1000, steps, took / 1000);
 	/* No step is much shorter than the shortest move, and as long is the rest after it. */
 	igt_assert_lt_u64((2 * steps - 1) * shortest, took * 5 / 4);
-	close(args.storm_fd);
 	vexport_bo_fini(&bo);
 }
 
