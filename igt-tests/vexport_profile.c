@@ -15,7 +15,7 @@ IGT_TEST_DESCRIPTION("A buffer can be made difficult for its importers: who may 
 #define SIZE			PROFILE_SIZE
 #define PAGE			4096u
 #define NOBODY			65534
-#define SOON_NS			(5 * NSEC_PER_SEC)
+#define SOON_NS			(30 * NSEC_PER_SEC)
 
 #define TT			DRM_VEXPORT_PLACEMENT_TT
 #define VRAM			DRM_VEXPORT_PLACEMENT_VRAM

@@ -17,7 +17,7 @@ IGT_TEST_DESCRIPTION("Whoever takes a buffer away waits until importers have let
 #define PERMANENT		DRM_VEXPORT_REVOKE_PERMANENT
 
 /* Much less than what the calls would wait for if nothing ended their wait. */
-#define SOON_NS			(5 * NSEC_PER_SEC)
+#define SOON_NS			(30 * NSEC_PER_SEC)
 
 /* An importer that nobody can tell keeps what it has, and is seen to. */
 static void static_importer(struct vshare_session *s)

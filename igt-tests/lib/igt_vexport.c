@@ -405,7 +405,7 @@ void vexport_bo_fini(struct vexport_bo *bo)
 }
 
 /* Longer than any importer that behaves takes, on a machine that is slow. */
-#define LET_GO_MS		10000
+#define LET_GO_MS		60000
 
 /**
  * vexport_bo_revoke - take a buffer away or give it back, and wait for its importers
