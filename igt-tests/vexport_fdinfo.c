@@ -271,6 +271,57 @@ static void fdinfo_revoked(struct vshare_session *s)
 	expect(s->exporter, &nothing, "at the end");
 }
 
+/* Nanoseconds for which the device has copied for the client. */
+static uint64_t read_copy_ns(int fd)
+{
+	uint64_t ns = 0;
+	char line[256];
+	int found = 0;
+	FILE *file;
+
+	snprintf(line, sizeof(line), "/proc/self/fdinfo/%d", fd);
+	file = fopen(line, "r");
+	igt_assert(file);
+	while (fgets(line, sizeof(line), file))
+		found += sscanf(line, "drm-engine-copy:\t%" SCNu64 " ns\n", &ns);
+	fclose(file);
+	igt_assert_eq(found, 1);
+	return ns;
+}
+
+/* The copy of a move counts for who made the buffer, whoever moves it, and for ever. */
+static void fdinfo_copy(struct vshare_session *s)
+{
+	/* The first is copied within the call, the second by a worker. */
+	static const uint64_t sizes[] = { SIZE, 8 << 20 };
+	uint64_t ns, before = read_copy_ns(s->exporter);
+	int other = vexport_open();
+	struct vexport_bo bo;
+
+	igt_assert_eq_u64(read_copy_ns(other), 0);
+	for (unsigned int i = 0; i < ARRAY_SIZE(sizes); i++) {
+		vexport_bo_init(&bo, other, sizes[i], DRM_VEXPORT_PLACEMENT_VRAM, 0);
+		ns = read_copy_ns(other);
+		memset(bo.map, 1, sizes[i]);
+		igt_assert_eq_u64(read_copy_ns(other), ns);
+		vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
+		igt_assert_lt_u64(ns, read_copy_ns(other));
+		ns = read_copy_ns(other);
+		vexport_bo_fini(&bo);
+		igt_assert_eq_u64(read_copy_ns(other), ns);
+	}
+	igt_assert_eq_u64(read_copy_ns(s->exporter), before);
+
+	/* The buffer goes on moving when there is nobody to tell. */
+	vexport_bo_init(&bo, other, SIZE, DRM_VEXPORT_PLACEMENT_VRAM, 0);
+	gem_close(other, bo.handle);
+	bo.handle = 0;
+	close(other);
+	vexport_move(s->exporter, bo.dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
+	igt_assert_eq_u64(read_copy_ns(s->exporter), before);
+	vexport_bo_fini(&bo);
+}
+
 static bool is_word(const char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -293,11 +344,11 @@ static bool is_memory_key(const char *key)
 
 /*
  * Every line is one that Documentation/gpu/drm-usage-stats.rst describes: nothing that
- * programs would have to know of us. There is no engine, so there are no engines.
+ * programs would have to know of us.
  */
 static void fdinfo_syntax(struct vshare_session *s)
 {
-	unsigned int drivers = 0, clients = 0, others = 0;
+	unsigned int drivers = 0, clients = 0, engines = 0, others = 0;
 	struct vexport_bo bo;
 	char line[256];
 	FILE *file;
@@ -321,6 +372,11 @@ static void fdinfo_syntax(struct vshare_session *s)
 		} else if (!strcmp(line, "drm-client-id")) {
 			clients++;
 			igt_assert_eq(strspn(value, "0123456789"), strlen(value) - 1);
+		} else if (!strcmp(line, "drm-engine-copy")) {
+			size_t digits = strspn(value, "0123456789");
+
+			engines++;
+			igt_assert(digits && !strcmp(value + digits, " ns\n"));
 		} else {
 			others++;
 			igt_assert_f(is_memory_key(line), "'%s' is not in the documentation\n",
@@ -331,6 +387,7 @@ static void fdinfo_syntax(struct vshare_session *s)
 	fclose(file);
 	igt_assert_eq(drivers, 1);
 	igt_assert_eq(clients, 1);
+	igt_assert_eq(engines, 1);
 	igt_assert_eq(others, REGIONS * STATS);
 	vexport_bo_fini(&bo);
 }
@@ -344,6 +401,7 @@ static const struct vshare_subtest subtests[] = {
 	  fdinfo_shared },
 	{ "swapped", "What is swapped out takes no memory until it is used.", fdinfo_swapped },
 	{ "revoked", "What is revoked for good takes no memory.", fdinfo_revoked },
+	{ "copy", "The time that copies take counts for who made the buffer.", fdinfo_copy },
 	{ "syntax", "There is nothing but what the documentation describes.", fdinfo_syntax },
 	{ "active", "A buffer is active until the importer's job has ended.", fdinfo_active },
 };

@@ -28,6 +28,7 @@
 #include "vexport_revoke.h"
 #include "vexport_storage.h"
 #include "vexport_ttm.h"
+#include "vexport_usage.h"
 
 static void bo_destroy(struct ttm_buffer_object *tbo)
 {
@@ -38,6 +39,7 @@ static void bo_destroy(struct ttm_buffer_object *tbo)
 		!list_empty(&bo->importers));
 	drm_gem_object_release(&tbo->base);
 	vexport_fault_fini(bo);
+	vexport_usage_put(bo->usage);
 	if (bo->dummy)
 		__free_page(bo->dummy);
 	kfree(bo);
@@ -375,6 +377,7 @@ int vexport_bo_ioctl_create(struct drm_device *drm, void *data, struct drm_file 
 
 	/* Before anybody else can know the buffer. */
 	bo->creator = file->client_id;
+	bo->usage = vexport_usage_get(file->driver_priv);
 	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
 	drm_gem_object_put(&bo->base.base);
 	if (ret)

@@ -19,6 +19,7 @@ struct page;
 struct vexport_device;
 struct vexport_faults;
 struct vexport_storage;
+struct vexport_usage;
 
 /**
  * struct vexport_bo - a buffer that moves
@@ -36,6 +37,8 @@ struct vexport_bo {
 	struct list_head node;
 	/** @creator: &drm_file.client_id of who created it; zero for the heap node. */
 	u64 creator;
+	/** @usage: Of that file; NULL for the heap node. Holds a reference. */
+	struct vexport_usage *usage;
 
 	/**
 	 * @dmabufs: Live dma-bufs of the buffer, &vexport_dmabuf.node.

@@ -5,6 +5,7 @@
 #include <linux/module.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_managed.h>
@@ -18,6 +19,7 @@
 #include "vexport_stall.h"
 #include "vexport_storage.h"
 #include "vexport_trace.h"
+#include "vexport_usage.h"
 
 /**
  * DOC: copy engine
@@ -45,6 +47,7 @@ struct vexport_copy {
 	bool fill; /* put @src under watch afterwards */
 	u64 bo_id; /* for tracepoints: the buffer may be gone */
 	u64 generation;
+	struct vexport_usage *usage; /* of the buffer; may be NULL */
 };
 
 static const char *copy_get_driver_name(struct dma_fence *fence)
@@ -79,12 +82,15 @@ static void copy_work(struct work_struct *work)
 {
 	struct vexport_copy *copy = container_of(work, struct vexport_copy, work);
 	struct vexport_device *vdev = copy->src->vdev;
+	u64 since;
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
 	trace_vexport_move_idle(vdev, copy->bo_id, copy->generation);
 	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_IDLE);
+	since = ktime_get_ns();
 	vexport_storage_copy(copy->dst, copy->src);
+	vexport_usage_copied(copy->usage, since);
 	trace_vexport_move_copied(vdev, copy->bo_id, copy->generation);
 	vexport_stall(vdev, copy->bo_id, DRM_VEXPORT_STALL_MOVE_COPIED);
 	if (copy->fill)
@@ -100,6 +106,7 @@ static void copy_work(struct work_struct *work)
 	dma_fence_put(copy->after);
 	vexport_storage_put(copy->dst);
 	vexport_storage_put(copy->src);
+	vexport_usage_put(copy->usage);
 	dma_fence_put(&copy->base);
 }
 
@@ -154,6 +161,7 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 	copy->dst = vexport_storage_get(dst);
 	copy->src = vexport_storage_get(src);
 	copy->fill = vexport_quarantine_add_locked(bo, src);
+	copy->usage = vexport_usage_get(bo->usage);
 	copy->bo_id = bo->id;
 	copy->generation = vexport_bo_next_generation(bo);
 	dma_fence_init(&copy->base, &copy_fence_ops, &copy->lock, bo->copy_context,

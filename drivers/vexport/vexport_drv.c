@@ -34,6 +34,7 @@
 #include "vexport_revoke.h"
 #include "vexport_stall.h"
 #include "vexport_ttm.h"
+#include "vexport_usage.h"
 #include "vexport_verdict.h"
 
 #define MAX_INSTANCES	8
@@ -123,6 +124,8 @@ static const struct drm_driver vexport_driver = {
 	.fops = &vexport_fops,
 	.ioctls = vexport_ioctls,
 	.num_ioctls = ARRAY_SIZE(vexport_ioctls),
+	.open = vexport_usage_open,
+	.postclose = vexport_usage_close,
 	.gem_prime_import = vexport_dmabuf_import,
 	.gem_prime_import_sg_table = vexport_dumb_import_sg_table,
 	.dumb_create = vexport_dumb_create,

@@ -11,14 +11,15 @@
 
 #include "vexport_bo.h"
 #include "vexport_fdinfo.h"
+#include "vexport_usage.h"
 
 /**
  * DOC: fdinfo
  *
  * What a client's buffers take in each placement, in the keys of
- * Documentation/gpu/drm-usage-stats.rst. The regions are called as amdgpu and xe
- * call the same placements of TTM, "gtt" for TT, because that is what programs
- * like gputop and nvtop have words for.
+ * Documentation/gpu/drm-usage-stats.rst, and for how long they have been copied, see
+ * DOC: usage. The regions are called as amdgpu and xe call the same placements of
+ * TTM, "gtt" for TT.
  *
  * A buffer counts where it is at the moment, for every client that has a handle of
  * it. Without pages, because it was never used or is swapped out, it is not
@@ -104,7 +105,7 @@ static int add_all(struct drm_file *file, struct drm_memory_stats *stats)
  * @p: where to print
  * @file: client
  *
- * Prints nothing if a signal came: no numbers are better than wrong ones.
+ * Prints nothing of memory if a signal came: no numbers are better than wrong ones.
  *
  * Locks: takes reservations, one at a time.
  */
@@ -116,6 +117,7 @@ void vexport_fdinfo_show(struct drm_printer *p, struct drm_file *file)
 	struct drm_memory_stats stats[TTM_PL_VRAM + 1] = {};
 	unsigned int i;
 
+	vexport_usage_show(p, file);
 	if (add_all(file, stats))
 		return;
 	for (i = 0; i < ARRAY_SIZE(regions); i++)

@@ -21,6 +21,7 @@
 #include "vexport_storage.h"
 #include "vexport_trace.h"
 #include "vexport_ttm.h"
+#include "vexport_usage.h"
 #include "vexport_verdict.h"
 
 /**
@@ -269,6 +270,7 @@ static void copy_locked(struct vexport_bo *bo, struct vexport_storage *dst,
 {
 	struct vexport_device *vdev = to_vexport_device(bo->base.base.dev);
 	u64 generation = vexport_bo_next_generation(bo);
+	u64 since;
 	bool fill;
 
 	dma_resv_assert_held(bo->base.base.resv);
@@ -276,7 +278,9 @@ static void copy_locked(struct vexport_bo *bo, struct vexport_storage *dst,
 	trace_vexport_move_idle(vdev, bo->id, generation);
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_IDLE);
 	fill = vexport_quarantine_add_locked(bo, src);
+	since = ktime_get_ns();
 	vexport_storage_copy(dst, src);
+	vexport_usage_copied(bo->usage, since);
 	trace_vexport_move_copied(vdev, bo->id, generation);
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_COPIED);
 	if (fill)
