@@ -312,16 +312,16 @@ static void shared_limit(struct vshare_session *s)
  */
 static void gpu_limit(struct vshare_session *s)
 {
-	const uint64_t limit = 10 * NSEC_PER_SEC, ns = s->start.gpu[0].max_job_ns;
+	const uint64_t limit = 30 * NSEC_PER_SEC, ns = s->start.gpu[0].max_job_ns;
 	struct vimport_job job = {}, later = {};
 	struct timespec since = {};
 	uint64_t outstanding = 0;
 	struct setup t;
-	uint32_t vm[8];
+	uint32_t vm[20];
 	int ret;
 
 	begin(&t, s);
-	close_gate(&t);
+	close_gate(&t, GATE_LONG);
 	vimport_job_delay(&job, ns - NSEC_PER_MSEC);
 	vimport_job_sync(&job, t.gate_sync, 0, 0);
 	for (unsigned int i = 0; i < ARRAY_SIZE(vm); i++) {
@@ -335,6 +335,8 @@ static void gpu_limit(struct vshare_session *s)
 	/* All of them still wait, or there would be room. */
 	igt_assert(gate_closed(&t.gate));
 
+	/* A job that is cancelled still waits for what it would have waited for. */
+	open_gate(&t);
 	for (unsigned int i = 0; i < ARRAY_SIZE(vm); i++)
 		vimport_vm_destroy(t.gpu.fd, vm[i]);
 	vimport_job_delay(&later, ns - NSEC_PER_MSEC);
@@ -492,7 +494,7 @@ static const struct vshare_subtest subtests[] = {
 	{ "add", "Additions of two queues to the same words all count.", add },
 	{ "counts", "A queue knows how its jobs have ended, and outlives a fault.", counts },
 	{ "shared-limit", "More queues are not more outstanding work.", shared_limit },
-	{ "gpu-limit", "Nor are more address spaces, beyond ten seconds of it.", gpu_limit },
+	{ "gpu-limit", "Nor are more address spaces, beyond half a minute of it.", gpu_limit },
 	{ "destroy-cancels", "Destroying a queue ends its queued jobs, and nobody else's.",
 	  destroy_cancels },
 	{ "vm-takes-queues", "Queues go with their address space.", vm_takes_queues },

@@ -106,7 +106,7 @@
  * enough of them decides how long an exporter waits for a job of somebody else's, or a
  * process that unmaps memory, or exits, in a notifier that nothing can interrupt.
  */
-#define MAX_GPU_PENDING_NS	(10 * NSEC_PER_SEC)
+#define MAX_GPU_PENDING_NS	(30 * NSEC_PER_SEC)
 
 static atomic64_t *gpu_pending_ns(struct vimport_vm *vm)
 {

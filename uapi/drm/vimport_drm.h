@@ -553,12 +553,12 @@ struct drm_vimport_sync {
  * more than 64 syncs, @fence_va or a WAIT command in a fenced address space, or a
  * misaligned @fence_va; -E2BIG for more than max_cmds commands, max_job_bytes or
  * max_job_ns; -EAGAIN if the address space has more than two seconds of work or
- * 128 jobs and asynchronous binds outstanding, or the GPU more than ten seconds of work
- * (libdrm's drmIoctl() tries again until it has not); -EBUSY if an exporter does not stop moving what it is asked to map, or a
- * process what a userptr buffer consists of; -EPERM for a userptr buffer of another
- * process; -EOPNOTSUPP for a buffer that has moved to where the engine cannot reach it;
- * -EFAULT for bad pointers; -ENOMEM; -ERESTARTSYS; and what the exporter says when it is asked to
- * map.
+ * 128 jobs and asynchronous binds outstanding, or the GPU more than half a minute of work
+ * (libdrm's drmIoctl() tries again until it has not); -EBUSY if an exporter does not
+ * stop moving what it is asked to map, or a process what a userptr buffer consists of;
+ * -EPERM for a userptr buffer of another process; -EOPNOTSUPP for a buffer that has
+ * moved to where the engine cannot reach it; -EFAULT for bad pointers; -ENOMEM;
+ * -ERESTARTSYS; and what the exporter says when it is asked to map.
  */
 struct drm_vimport_exec {
 	/** @vm_id: Input: the address space. */
