@@ -404,8 +404,11 @@ void vexport_bo_fini(struct vexport_bo *bo)
 	memset(bo, 0, sizeof(*bo));
 }
 
-/* Longer than any importer that behaves takes, on a machine that is slow. */
-#define LET_GO_MS		60000
+/*
+ * Longer than any importer that behaves takes, on a machine that is slow. One that does not
+ * takes as long, and the mutants are such.
+ */
+#define LET_GO_MS		15000
 
 /**
  * vexport_bo_revoke - take a buffer away or give it back, and wait for its importers
