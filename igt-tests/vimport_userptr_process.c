@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -115,6 +116,92 @@ static void shared_file(struct vshare_session *s)
 	igt_assert(userptr_holds(u.mem, SIZE, 3));
 	munmap(u.mem, SIZE);
 	userptr_fini(&u);
+}
+
+/*
+ * A global name leads to a buffer from any file of the primary node, but not to memory of
+ * whoever has made it.
+ */
+static void open_other(struct vshare_session *s)
+{
+	int fd = vshare_open_card("vimport"), other = vshare_open_card("vimport");
+	struct drm_gem_flink flink = {};
+	struct drm_gem_open open, again;
+	struct userptr u;
+	pid_t child;
+
+	igt_require_f(fd >= 0 && other >= 0, "Needs a primary node of vimport\n");
+	userptr_init(&u, fd, userptr_alloc(SIZE), SIZE, 0);
+	flink.handle = u.handle;
+	do_ioctl(fd, DRM_IOCTL_GEM_FLINK, &flink);
+	open = (struct drm_gem_open) { .name = flink.name };
+	again = open;
+	vshare_refused(s, other, DRM_IOCTL_GEM_OPEN, &open, EPERM);
+	child = fork();
+	igt_assert(child >= 0);
+	if (!child)
+		_exit(ioctl(other, DRM_IOCTL_GEM_OPEN, &open) == -1 && errno == EPERM ? FINE :
+		      WRONG);
+	expect_fine(child);
+
+	/* The file that has it may have it once more, and loses nothing by who was refused. */
+	do_ioctl(fd, DRM_IOCTL_GEM_OPEN, &again);
+	gem_close(fd, u.handle);
+	close(other);
+	igt_assert_eq(userptr_fill(&u, 1), 0);
+	igt_assert(userptr_holds(u.mem, SIZE, 1));
+	gem_close(fd, again.handle);
+	vimport_vm_destroy(fd, u.vm);
+	close(fd);
+	munmap(u.mem, SIZE);
+}
+
+/* Who shares the file has the handle as well. What was mapped at these addresses stays. */
+static void bind_other(struct vshare_session *s)
+{
+	void *shared[2] = { alloc_shared(SIZE), alloc_shared(SIZE) };
+	struct drm_vimport_vm_bind bind;
+	uint32_t handle;
+	struct userptr u;
+	pid_t child;
+
+	userptr_init(&u, s->gpu[0], shared[0], SIZE, 0);
+	handle = vimport_userptr(u.fd, shared[1], SIZE, 0);
+	bind = (struct drm_vimport_vm_bind) {
+		.vm_id = u.vm,
+		.op = DRM_VIMPORT_VM_BIND_OP_MAP,
+		.handle = handle,
+		.va = u.va,
+		.size = SIZE,
+	};
+	child = fork();
+	igt_assert(child >= 0);
+	if (!child) {
+		/* Nor without waiting, in an address space of its own, or only to read. */
+		if (__vimport_vm_bind(u.fd, &bind) != -EPERM)
+			_exit(WRONG);
+		bind.flags = DRM_VIMPORT_VM_BIND_ASYNC;
+		if (__vimport_vm_bind(u.fd, &bind) != -EPERM)
+			_exit(WRONG);
+		bind.flags = DRM_VIMPORT_VM_BIND_READONLY;
+		bind.vm_id = vimport_vm_create(u.fd);
+		if (__vimport_vm_bind(u.fd, &bind) != -EPERM)
+			_exit(WRONG);
+		vimport_vm_destroy(u.fd, bind.vm_id);
+		_exit(FINE);
+	}
+	expect_fine(child);
+	igt_assert_eq(userptr_fill(&u, 1), 0);
+	igt_assert(userptr_holds(shared[0], SIZE, 1));
+	igt_assert(userptr_holds(shared[1], SIZE, 0));
+	/* It is no bad buffer. */
+	igt_assert_eq(__vimport_vm_bind(u.fd, &bind), 0);
+	igt_assert_eq(userptr_fill(&u, 2), 0);
+	igt_assert(userptr_holds(shared[1], SIZE, 2));
+	gem_close(u.fd, handle);
+	userptr_fini(&u);
+	for (int i = 0; i < 2; i++)
+		munmap(shared[i], SIZE);
 }
 
 /*
@@ -300,6 +387,9 @@ static void charged(struct vshare_session *s)
 static const struct vshare_subtest subtests[] = {
 	{ "other-process", "Who has the file, but not the memory, cannot use it.", other_process },
 	{ "shared-file", "Processes that share a file each use memory of their own.", shared_file },
+	{ "open-other", "No other file opens a buffer of memory by its global name.", open_other },
+	{ "bind-other", "Who shares the file does not map a buffer of another's memory.",
+	  bind_other },
 	{ "exit-busy", "A process ends when the jobs that use its memory have ended.", exit_busy },
 	{ "kill-busy", "The same if it is killed.", kill_busy },
 	{ "exec-busy", "The same if it becomes another program.", exec_busy },
