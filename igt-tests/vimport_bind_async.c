@@ -304,6 +304,22 @@ static void move_leaving(struct vshare_session *s)
 	end(&t);
 }
 
+/* What a pending bind waits for is not the affair of who moves what was mapped since then. */
+static void move_mapped(struct vshare_session *s)
+{
+	struct setup t;
+
+	begin(&t, s);
+	close_gates(&t);
+	space_map_async(&t.space, 4, 4, 0, 0, &t.closed);
+	space_map(&t.space, 12, 8, 1, 0, 0);
+	for (int i = 0; i < SPACE_BUFFERS; i++)
+		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
+	expect_closed(&t);
+	open_gates(&t);
+	end(&t);
+}
+
 static void not_needed(struct vshare_session *s)
 {
 	struct setup t;
@@ -568,6 +584,7 @@ static const struct vshare_subtest subtests[] = {
 	  random_binds },
 	{ "move-leaving", "A buffer moves without waiting for the bind that unmaps it.",
 	  move_leaving },
+	{ "move-mapped", "What was mapped behind a bind that waits moves at once.", move_mapped },
 	{ "not-needed", "No job needs a buffer that was unmapped before.", not_needed },
 	{ "move-behind", "What moves while jobs wait for a bind is found where it is.",
 	  move_behind },
