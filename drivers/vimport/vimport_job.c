@@ -286,7 +286,8 @@ static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flag
 
 	lockdep_assert_held(&vm->lock);
 
-	if (READ_ONCE(vm->dead))
+	/* Found a moment ago, and gone since then. */
+	if (READ_ONCE(vm->dead) || READ_ONCE(job->queue->dead))
 		return -ENOENT;
 	ret = vimport_queue_error(job->queue);
 	if (ret)
