@@ -1,19 +1,25 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "igt.h"
 #include "igt_gate.h"
 #include "igt_kmod.h"
+#include "igt_userptr.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
+#include "igt_vimport_lr.h"
 #include "igt_vshare.h"
 
 IGT_TEST_DESCRIPTION("A module cannot be unloaded while anything of it is alive, whatever it is "
 		     "and however little, and can be as soon as that is gone.");
 
 #define SIZE			(64u << 10)
+#define PAGE			4096u
 #define HEAP			"/dev/dma_heap/vexport"
 #define VIMPORT_DRIVER		"/sys/bus/platform/drivers/vimport"
 
@@ -228,6 +234,73 @@ static void importer_job(void)
 	close(fd);
 }
 
+/* A job that would never end: it has to when its file is closed, and not a moment later. */
+static void importer_faulting_job(void)
+{
+	int dmabuf = make_dmabuf(), exporter = vexport_open();
+	struct vimport_job job = {};
+	struct vimport_lr lr;
+
+	vimport_lr_init(&lr, exporter, 0, dmabuf, SIZE, 0);
+	vimport_job_fill(&job, lr.gpu.va, SIZE, 7);
+	vimport_job_fill(&job, vimport_lr_word_va(&lr, 0), sizeof(uint64_t), 1);
+	vimport_job_wait(&job, vimport_lr_word_va(&lr, 1), 1);
+	vimport_lr_submit(&lr, &job);
+	vimport_lr_wait_word(&lr, 0, 1);
+	expect_busy("vimport");
+	expect_busy("vexport");
+	vexport_bo_fini(&lr.words);
+	close(lr.gpu.fd);
+	close(dmabuf);
+	close(exporter);
+}
+
+static int watch_page(void *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { .start = to_user_pointer(page), .len = PAGE },
+		.mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+
+	igt_require_f(fd >= 0, "Needs userfaultfd\n");
+	do_ioctl(fd, UFFDIO_API, &api);
+	do_ioctl(fd, UFFDIO_REGISTER, &reg);
+	return fd;
+}
+
+/*
+ * A worker is in the midst of a fault that userspace does not serve. There is no file any
+ * more, nor a dma_fence: the address space, which is to die, is all that holds the modules.
+ */
+static void importer_parked_job(void)
+{
+	void *page = userptr_alloc(PAGE);
+	int uffd = watch_page(page), fd = vimport_open(0);
+	uint32_t vm = vimport_lr_vm_create(fd), handle = vimport_userptr(fd, page, PAGE, 0);
+	struct uffdio_zeropage zero = {
+		.range = { .start = to_user_pointer(page), .len = PAGE },
+	};
+	struct vimport_job job = {};
+	struct uffd_msg msg;
+
+	vimport_vm_map(fd, vm, handle, 0, 1 << 20, PAGE, 0);
+	vimport_job_fill(&job, 1 << 20, PAGE, 7);
+	igt_assert_eq(__vimport_lr_exec(fd, vm, &job, 0, 0), 0);
+	igt_assert_eq(read(uffd, &msg, sizeof(msg)), sizeof(msg));
+	close(fd);
+	for (int i = 0; i < 100; i++) {
+		expect_busy("vimport");
+		usleep(1000);
+	}
+	do_ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
+	expect_idle("vimport");
+	igt_assert(userptr_holds(page, PAGE, 0));
+	close(uffd);
+	munmap(page, PAGE);
+}
+
 static void importer_fence(void)
 {
 	struct gate gate;
@@ -277,6 +350,10 @@ static const struct {
 	{ "vimport-file", "An open file holds vimport.", importer_file },
 	{ "vimport-job", "A job that runs holds vimport, but for no longer than it runs.",
 	  importer_job },
+	{ "vimport-faulting-job", "A job that waits for ever holds vimport, but only until its file "
+	  "is closed.", importer_faulting_job },
+	{ "vimport-parked-job", "A job whose fault nobody serves holds vimport until somebody does.",
+	  importer_parked_job },
 	{ "vimport-fence", "The fence of a job alone holds vimport.", importer_fence },
 	{ "vimport-unbind", "A GPU that works cannot be taken from its driver.", importer_unbind },
 };
