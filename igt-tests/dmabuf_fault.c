@@ -162,6 +162,15 @@ static const struct importer {
 	{ "static", use_static, false },
 };
 
+/*
+ * GPUs of vimport say that the exporter is busy. To be told to come again is to come at once
+ * for who calls by drmIoctl(), and for ever.
+ */
+static int expected(const struct importer *importer, int error)
+{
+	return importer->dynamic && error == EAGAIN ? EBUSY : error;
+}
+
 static bool pins(struct vshare_session *s, const struct importer *importer)
 {
 	return !importer->dynamic || s->start.exporter.caps & DRM_VEXPORT_CAP_IMPLICIT_PIN;
@@ -201,13 +210,13 @@ static void fail_each(struct vshare_session *s, uint32_t kind)
 			continue;
 		begin(&t, s, i % 2 ? DRM_VEXPORT_GEM_MOVING : 0);
 		for (unsigned int e = 0; e < VEXPORT_FAULT_ERRORS; e++) {
-			int error = vexport_fault_errors[e], ret;
+			int error = vexport_fault_errors[e], told = expected(importer, error), ret;
 
 			vexport_fault_arm(s->exporter, t.bo.dmabuf, kind, error, 1,
 					  DRM_VEXPORT_FAULT_REPEAT);
 			ret = importer->use(&t);
-			igt_assert_f(ret == -error, "%s importer: %s, not %s\n",
-				     importer->name, strerror(-ret), strerror(error));
+			igt_assert_f(ret == -told, "%s importer: %s, not %s\n",
+				     importer->name, strerror(-ret), strerror(told));
 			fired += 1 + tries_again(importer, kind, error);
 			igt_assert_eq_u64(vexport_fault_query(s->exporter, t.bo.dmabuf,
 							      kind).fired, fired);
@@ -240,6 +249,31 @@ static void pin(struct vshare_session *s)
 static void map(struct vshare_session *s)
 {
 	fail_each(s, DRM_VEXPORT_FAULT_MAP);
+}
+
+/* What a GPU asks an exporter for that says for ever that it shall come again. */
+static void come_again(struct vshare_session *s)
+{
+	const uint32_t kinds[] = {
+		DRM_VEXPORT_FAULT_ATTACH, DRM_VEXPORT_FAULT_PIN, DRM_VEXPORT_FAULT_MAP,
+	};
+	struct drm_vimport_import pinned = { .flags = DRM_VIMPORT_IMPORT_PINNED };
+	struct setup t;
+
+	begin(&t, s, DRM_VEXPORT_GEM_MOVING);
+	pinned.fd = t.bo.dmabuf;
+	for (unsigned int i = 0; i < ARRAY_SIZE(kinds); i++) {
+		vexport_fault_arm(s->exporter, t.bo.dmabuf, kinds[i], EAGAIN, 1,
+				  DRM_VEXPORT_FAULT_REPEAT);
+		igt_assert_eq(call(s->gpu[0], DRM_IOCTL_VIMPORT_IMPORT, &pinned), -EBUSY);
+		if (kinds[i] != DRM_VEXPORT_FAULT_PIN || pins(s, &importers[0]))
+			igt_assert_eq(use_prime(&t), -EBUSY);
+		vexport_fault_end(s->exporter, t.bo.dmabuf, kinds[i]);
+		expect_settled(&t);
+	}
+	igt_assert_eq(use_prime(&t), 0);
+	expect_settled(&t);
+	end(&t);
 }
 
 /* Two GPUs and moves between their jobs. What is refused is tried again, once. */
@@ -401,6 +435,7 @@ static const struct vshare_subtest subtests[] = {
 	{ "attach", "An importer that cannot attach says so and can come again.", attach },
 	{ "pin", "The same for one that cannot pin, or that the core cannot pin for.", pin },
 	{ "map", "The same for one that cannot map.", map },
+	{ "come-again", "No call is to be made again at once and for ever.", come_again },
 	{ "sweep", "Wherever one call of a longer piece of work fails, no byte of it is lost.",
 	  sweep },
 	{ "notify-pinned", "Importers survive to be told of a move that a pin excludes.",

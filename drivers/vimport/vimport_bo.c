@@ -62,6 +62,15 @@ static void unmap_locked(struct vimport_bo *bo)
 	bo->stale = false;
 }
 
+/*
+ * What an exporter says, for userspace. libdrm takes -EAGAIN for a call that was interrupted,
+ * and makes it again at once, for as long as the exporter says so.
+ */
+static int exporter_error(int ret)
+{
+	return ret == -EAGAIN ? -EBUSY : ret;
+}
+
 /* Wait until no job of any address space can use @bo. */
 static int wait_idle_locked(struct vimport_bo *bo)
 {
@@ -92,7 +101,7 @@ static int wait_idle_locked(struct vimport_bo *bo)
  * for others that share the dma_resv.
  *
  * Return: 0; -EOPNOTSUPP if the engine cannot reach the memory; -ENOMEM;
- * -ERESTARTSYS; or what the exporter says.
+ * -ERESTARTSYS; or what the exporter says, but -EBUSY for -EAGAIN.
  */
 int vimport_bo_validate_locked(struct vimport_bo *bo)
 {
@@ -117,7 +126,7 @@ int vimport_bo_validate_locked(struct vimport_bo *bo)
 
 	sgt = dma_buf_map_attachment(attach, DMA_BIDIRECTIONAL);
 	if (IS_ERR(sgt))
-		return PTR_ERR(sgt);
+		return exporter_error(PTR_ERR(sgt));
 
 	ret = vimport_segs_init(&bo->segs, sgt, bo->base.size);
 	if (ret) {
@@ -252,7 +261,7 @@ static int pin_locked(struct vimport_bo *bo)
 
 	ret = dma_buf_pin(bo->base.import_attach);
 	if (ret)
-		return ret;
+		return exporter_error(ret);
 
 	ret = vimport_bo_validate_locked(bo);
 	if (ret) {
@@ -333,7 +342,7 @@ static struct drm_gem_object *import(struct drm_device *drm, struct dma_buf *dma
 	if (IS_ERR(attach)) {
 		drm_gem_object_release(&bo->base);
 		kfree(bo);
-		return ERR_CAST(attach);
+		return ERR_PTR(exporter_error(PTR_ERR(attach)));
 	}
 
 	get_dma_buf(dmabuf);

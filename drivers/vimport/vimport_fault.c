@@ -173,8 +173,7 @@ static int serve_import_locked(struct vimport_vm *vm, struct vimport_va *va, u64
 
 	ret = vimport_bo_validate_locked(bo);
 	if (ret)
-		/* Here that means that something has changed, and is tried for ever. */
-		return ret == -EAGAIN ? -EBUSY : ret;
+		return ret;
 	if (bo->generation != generation) {
 		trace_vimport_revalidate(vm, bo);
 		atomic64_inc(&vm->stats.revalidations);

@@ -558,7 +558,8 @@ struct drm_vimport_sync {
  * stop moving what it is asked to map, or a process what a userptr buffer consists of;
  * -EPERM for a userptr buffer of another process; -EOPNOTSUPP for a buffer that has
  * moved to where the engine cannot reach it; -EFAULT for bad pointers; -ENOMEM;
- * -ERESTARTSYS; and what the exporter says when it is asked to map.
+ * -ERESTARTSYS; and what the exporter says when it is asked to map, but -EBUSY for its
+ * -EAGAIN.
  */
 struct drm_vimport_exec {
 	/** @vm_id: Input: the address space. */
