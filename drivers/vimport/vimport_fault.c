@@ -80,7 +80,7 @@
 /* Translations are made for this much around the address, if it is mapped. */
 #define WINDOW			SZ_2M
 
-/* An exporter that says that it is busy is asked again, that often. */
+/* An exporter that is busy, or a page that goes again, is asked for again, that often. */
 #define MAX_TRIES		64
 #define RETRY_US		1000
 
@@ -207,17 +207,22 @@ static void open_window(struct window *window, struct vimport_va *va, u64 addr)
 	window->size = end - window->offset;
 }
 
-/* What is around the page may not be there. May take as long as userspace likes. */
+/*
+ * What is around the page may not be there. May take as long as userspace likes.
+ *
+ * A page that userspace has brought may be taken away again before it is looked up. It is
+ * asked for once more then, but not for ever: it may be of a kind that cannot be used.
+ */
 static int look_up(struct window *window)
 {
 	struct vimport_userptr *userptr = window->userptr;
-	int ret;
+	int bring, ret;
 
 	atomic64_inc(&to_vimport_device(userptr->base.base.dev)->counters.userptr_faults);
-	ret = vimport_hmm_bring(userptr, window->page, window->offset, window->size);
-	if (ret < 0)
-		return ret;
-	if (!ret) {
+	bring = vimport_hmm_bring(userptr, window->page, window->offset, window->size);
+	if (bring < 0)
+		return bring;
+	if (bring == VIMPORT_HMM_NOBODY) {
 		ret = vimport_hmm_fault(userptr, window->offset, window->size, &window->segs,
 					&window->seq);
 		if (ret != -EFAULT)
@@ -226,7 +231,8 @@ static int look_up(struct window *window)
 
 	window->offset = window->page;
 	window->size = PAGE_SIZE;
-	return vimport_hmm_fault(userptr, window->page, PAGE_SIZE, &window->segs, &window->seq);
+	ret = vimport_hmm_fault(userptr, window->page, PAGE_SIZE, &window->segs, &window->seq);
+	return ret == -EFAULT && bring == VIMPORT_HMM_BROUGHT ? -EBUSY : ret;
 }
 
 /* Write what was looked up, if it is still so, and if it is still mapped there. */
@@ -324,7 +330,7 @@ out_unlock:
 	return ret;
 }
 
-/* Is it worth another try? An exporter that is busy should not be for ever. */
+/* Is it worth another try? An exporter that is busy should not be for ever, nor a page. */
 static bool should_retry(struct vimport_lr_job *job, int ret, unsigned int tries)
 {
 	if (READ_ONCE(job->cancelled) && (!job->ending || tries >= MAX_LAST_TRIES))
@@ -341,8 +347,8 @@ static bool should_retry(struct vimport_lr_job *job, int ret, unsigned int tries
  * translation may have gone again.
  *
  * Return: 0; -EFAULT if there is no mapping, or one that may only be read, or no memory
- * behind it; -EAGAIN if the job was cancelled; or what the exporter says when it
- * is asked to map.
+ * behind it; -EBUSY if the page goes again as often as userspace brings it; -EAGAIN if the
+ * job was cancelled; or what the exporter says when it is asked to map.
  */
 int vimport_fault_serve(struct vimport_lr_job *job)
 {
@@ -352,9 +358,12 @@ int vimport_fault_serve(struct vimport_lr_job *job)
 	for (tries = 0;; tries++) {
 		ret = serve(job);
 		if (!should_retry(job, ret, tries))
-			return ret;
+			break;
 		if (ret == -EBUSY)
 			fsleep(RETRY_US);
 		cond_resched();
 	}
+
+	/* There may have been more tries to come. */
+	return ret == -EBUSY && READ_ONCE(job->cancelled) ? -EAGAIN : ret;
 }

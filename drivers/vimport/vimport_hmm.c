@@ -258,8 +258,8 @@ out_free:
  * until whoever holds the page back has brought it, or has closed his descriptor, which
  * the process does when it ends, if it is the one. As vimport_hmm_fault() otherwise.
  *
- * Return: 0 if nobody is to bring any page of the part; 1 if somebody is, and has brought
- * this one, if it was his: look up no more than this one; -EFAULT if there is none.
+ * Return: an &enum vimport_hmm_bring, about the pages of the part: unless it is
+ * %VIMPORT_HMM_NOBODY, look up no more than @page; -EFAULT if there is none.
  */
 int vimport_hmm_bring(struct vimport_userptr *userptr, u64 page, u64 offset, u64 size)
 {
@@ -286,5 +286,9 @@ int vimport_hmm_bring(struct vimport_userptr *userptr, u64 page, u64 offset, u64
 	mmap_read_unlock(mm);
 	mmput(mm);
 
-	return ret ? -EFAULT : armed;
+	if (ret)
+		return -EFAULT;
+	if (brought)
+		return VIMPORT_HMM_BROUGHT;
+	return armed ? VIMPORT_HMM_OTHERS : VIMPORT_HMM_NOBODY;
 }

@@ -612,8 +612,9 @@ struct drm_vimport_fence {
 	__u64 value;
 
 	/**
-	 * @error: Zero, or a negative error code: -EFAULT, -ECANCELED, or what the exporter
-	 * said when it was asked to map.
+	 * @error: Zero, or a negative error code: -EFAULT, -ECANCELED, -EBUSY if a page of a
+	 * process went again as often as it was brought, or what the exporter said when it
+	 * was asked to map, but -EBUSY for its -EAGAIN.
 	 */
 	__s64 error;
 };
