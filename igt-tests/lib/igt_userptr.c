@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
+#include <fcntl.h>
+#include <sys/uio.h>
+
 #include "igt.h"
 #include "igt_userptr.h"
 #include "igt_vimport.h"
@@ -7,6 +10,30 @@
 
 /* Not zero, so that an address that got lost is not taken for a good one. */
 #define GPU_VA			(1ull << 30)
+
+/**
+ * held_pages_init - hold the pages that memory has now
+ * @held: what to fill in
+ * @mem: the memory, which has been touched
+ * @size: its size
+ *
+ * Or what comes in their place may be the same pages, and a write to the old ones would seem
+ * to be one to the new ones.
+ */
+void held_pages_init(struct held_pages *held, void *mem, size_t size)
+{
+	struct iovec iov = { .iov_base = mem, .iov_len = size };
+
+	igt_assert_eq(pipe2(held->pipe, O_CLOEXEC), 0);
+	igt_assert_lte((int)size, fcntl(held->pipe[1], F_SETPIPE_SZ, (int)size));
+	igt_assert_eq(vmsplice(held->pipe[1], &iov, 1, SPLICE_F_NONBLOCK), (ssize_t)size);
+}
+
+void held_pages_fini(struct held_pages *held)
+{
+	close(held->pipe[0]);
+	close(held->pipe[1]);
+}
 
 /**
  * userptr_alloc - anonymous memory of this process

@@ -30,6 +30,17 @@ struct userptr {
 	uint64_t va;
 };
 
+/**
+ * struct held_pages - pages that nobody else gets, though they are not mapped any more
+ */
+struct held_pages {
+	/** @pipe: What they are in. */
+	int pipe[2];
+};
+
+void held_pages_init(struct held_pages *held, void *mem, size_t size);
+void held_pages_fini(struct held_pages *held);
+
 void *userptr_alloc(size_t size);
 void userptr_init(struct userptr *u, int fd, void *mem, size_t size, uint32_t flags);
 void userptr_fini(struct userptr *u);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
+#include "igt_userptr.h"
 #include "igt_vimport.h"
 #include "igt_vimport_space.h"
 #include "igt_vshare.h"
@@ -29,6 +30,48 @@ uint64_t space_va(unsigned int at)
 	return FIRST_VA + at * PAGE;
 }
 
+static void name_pages(struct space *space, int buffer)
+{
+	for (unsigned int page = 0; page < SPACE_BUFFER_PAGES; page++)
+		space->mem[buffer][page * PAGE_WORDS] = name_of(buffer, page);
+}
+
+static void add_import(struct space *space, struct vshare_session *s, uint32_t placement, int i)
+{
+	vexport_bo_init(&space->bo[i], s->exporter, SPACE_BUFFER_PAGES * PAGE, placement,
+			DRM_VEXPORT_GEM_MOVING);
+	space->handle[i] = vimport_import(space->fd, space->bo[i].dmabuf, 0);
+	space->mem[i] = space->bo[i].map;
+	name_pages(space, i);
+}
+
+static void add_userptr(struct space *space, int i)
+{
+	space->mem[i] = userptr_alloc(SPACE_BUFFER_PAGES * PAGE);
+	space->handle[i] = vimport_userptr(space->fd, space->mem[i], SPACE_BUFFER_PAGES * PAGE, 0);
+	name_pages(space, i);
+}
+
+static void init(struct space *space, struct vshare_session *s, uint32_t placement, bool userptr)
+{
+	uint32_t scratch;
+
+	*space = (struct space) { .fd = s->gpu[0] };
+	space->vm = vimport_vm_create(space->fd);
+	for (int i = 0; i < SPACE_BUFFERS; i++) {
+		if (userptr && i == SPACE_USERPTR)
+			add_userptr(space, i);
+		else
+			add_import(space, s, placement, i);
+	}
+	vexport_bo_init(&space->scratch, s->exporter, PAGE, DRM_VEXPORT_PLACEMENT_TT,
+			DRM_VEXPORT_GEM_MOVING);
+	scratch = vimport_import(space->fd, space->scratch.dmabuf, 0);
+	vimport_vm_map(space->fd, space->vm, scratch, 0, SCRATCH_VA, PAGE, 0);
+	gem_close(space->fd, scratch);
+	space_expect_unmap(space, 0, SPACE_PAGES);
+}
+
 /**
  * space_init - make an address space and its buffers
  * @space: what to fill in
@@ -37,23 +80,18 @@ uint64_t space_va(unsigned int at)
  */
 void space_init(struct space *space, struct vshare_session *s, uint32_t placement)
 {
-	uint32_t scratch;
+	init(space, s, placement, false);
+}
 
-	*space = (struct space) { .fd = s->gpu[0] };
-	space->vm = vimport_vm_create(space->fd);
-	for (int i = 0; i < SPACE_BUFFERS; i++) {
-		vexport_bo_init(&space->bo[i], s->exporter, SPACE_BUFFER_PAGES * PAGE, placement,
-				DRM_VEXPORT_GEM_MOVING);
-		space->handle[i] = vimport_import(space->fd, space->bo[i].dmabuf, 0);
-		for (unsigned int page = 0; page < SPACE_BUFFER_PAGES; page++)
-			space->bo[i].map[page * PAGE_WORDS] = name_of(i, page);
-	}
-	vexport_bo_init(&space->scratch, s->exporter, PAGE, DRM_VEXPORT_PLACEMENT_TT,
-			DRM_VEXPORT_GEM_MOVING);
-	scratch = vimport_import(space->fd, space->scratch.dmabuf, 0);
-	vimport_vm_map(space->fd, space->vm, scratch, 0, SCRATCH_VA, PAGE, 0);
-	gem_close(space->fd, scratch);
-	space_expect_unmap(space, 0, SPACE_PAGES);
+/**
+ * space_init_userptr - the same with memory of this process as buffer %SPACE_USERPTR
+ * @space: what to fill in
+ * @s: the session
+ * @placement: where the other buffers are
+ */
+void space_init_userptr(struct space *space, struct vshare_session *s, uint32_t placement)
+{
+	init(space, s, placement, true);
 }
 
 void space_fini(struct space *space)
@@ -64,7 +102,10 @@ void space_fini(struct space *space)
 	for (int i = 0; i < SPACE_BUFFERS; i++) {
 		if (space->handle[i])
 			gem_close(space->fd, space->handle[i]);
-		vexport_bo_fini(&space->bo[i]);
+		if (space->mem[i] != space->bo[i].map)
+			munmap(space->mem[i], SPACE_BUFFER_PAGES * PAGE);
+		else
+			vexport_bo_fini(&space->bo[i]);
 	}
 }
 
@@ -160,6 +201,54 @@ void space_unmap_async(struct space *space, unsigned int at, unsigned int count,
 }
 
 /**
+ * space_take_away - have pages of this process's memory replaced by new ones
+ * @space: a space of space_init_userptr()
+ * @page: first page of that buffer
+ * @count: how many
+ *
+ * Whatever was submitted has written to the old ones when the kernel has taken them, so what
+ * the new ones must hold is known: whoever still writes to the old ones loses it.
+ */
+void space_take_away(struct space *space, unsigned int page, unsigned int count)
+{
+	uint64_t *word = &space->mem[SPACE_USERPTR][page * PAGE_WORDS];
+	struct held_pages old;
+
+	igt_assert_lte(page + count, SPACE_BUFFER_PAGES);
+	held_pages_init(&old, word, count * PAGE);
+	igt_assert_eq(madvise(word, count * PAGE, MADV_DONTNEED), 0);
+	for (; count--; page++, word += PAGE_WORDS) {
+		word[0] = name_of(SPACE_USERPTR, page);
+		word[1] = space->written[SPACE_USERPTR][page];
+	}
+	held_pages_fini(&old);
+}
+
+/**
+ * space_hide - forbid the use of a page of this process's memory, and so of all of the buffer
+ * @space: a space of space_init_userptr()
+ * @page: page of that buffer
+ */
+void space_hide(struct space *space, unsigned int page)
+{
+	igt_assert_eq(mprotect(&space->mem[SPACE_USERPTR][page * PAGE_WORDS], PAGE, PROT_NONE), 0);
+	space->hidden[SPACE_USERPTR] = true;
+}
+
+/* Undoes space_hide(). */
+void space_show(struct space *space, unsigned int page)
+{
+	igt_assert_eq(mprotect(&space->mem[SPACE_USERPTR][page * PAGE_WORDS], PAGE,
+			       PROT_READ | PROT_WRITE), 0);
+	space->hidden[SPACE_USERPTR] = false;
+}
+
+static bool readable(const struct space *space, const struct space_page *page)
+{
+	return page->buffer >= 0 && !space->hidden[page->buffer];
+}
+
+/**
  * space_expect - how an access to a page must end
  * @space: the space
  * @at: the page
@@ -170,7 +259,7 @@ int space_expect(const struct space *space, unsigned int at)
 {
 	const struct space_page *page = &space->page[at];
 
-	return page->buffer >= 0 && !page->readonly ? 0 : -EFAULT;
+	return readable(space, page) && !page->readonly ? 0 : -EFAULT;
 }
 
 /**
@@ -216,9 +305,8 @@ void space_check(struct space *space, const char *when)
 
 	for (unsigned int at = 0; at < SPACE_PAGES; at++) {
 		const struct space_page *page = &space->page[at];
-		bool mapped = page->buffer >= 0;
 		int ret = vimport_wait(space->fd, done[at]);
-		uint64_t want = mapped ? name_of(page->buffer, page->page) : 0;
+		uint64_t want = readable(space, page) ? name_of(page->buffer, page->page) : 0;
 
 		igt_assert_f(ret == space_expect(space, at),
 			     "%s: access to page %u ended with %d\n", when, at, ret);
@@ -228,8 +316,10 @@ void space_check(struct space *space, const char *when)
 	}
 
 	for (int buffer = 0; buffer < SPACE_BUFFERS; buffer++) {
-		for (unsigned int page = 0; page < SPACE_BUFFER_PAGES; page++) {
-			const uint64_t *word = &space->bo[buffer].map[page * PAGE_WORDS];
+		/* What it holds can be seen when it is back. */
+		for (unsigned int page = 0; page < SPACE_BUFFER_PAGES && !space->hidden[buffer];
+		     page++) {
+			const uint64_t *word = &space->mem[buffer][page * PAGE_WORDS];
 
 			igt_assert_f(word[0] == name_of(buffer, page) &&
 				     word[1] == space->written[buffer][page],

@@ -18,6 +18,9 @@ struct vshare_session;
 #define SPACE_BUFFERS		2
 #define SPACE_PAGE		4096ull
 
+/* Which buffer is memory of this process after space_init_userptr(). */
+#define SPACE_USERPTR		0
+
 /**
  * struct space_page - what a page of the address space must be
  */
@@ -45,8 +48,14 @@ struct space {
 	/** @vm: Address space. */
 	uint32_t vm;
 
-	/** @bo: The buffers. */
+	/** @bo: The buffers, if they are not memory of this process. */
 	struct vexport_bo bo[SPACE_BUFFERS];
+
+	/** @mem: Where this process has the buffers. */
+	uint64_t *mem[SPACE_BUFFERS];
+
+	/** @hidden: Buffers of this process's memory that cannot be used now. */
+	bool hidden[SPACE_BUFFERS];
 
 	/** @handle: Their imports. */
 	uint32_t handle[SPACE_BUFFERS];
@@ -65,6 +74,7 @@ struct space {
 };
 
 void space_init(struct space *space, struct vshare_session *s, uint32_t placement);
+void space_init_userptr(struct space *space, struct vshare_session *s, uint32_t placement);
 void space_fini(struct space *space);
 uint64_t space_va(unsigned int at);
 
@@ -82,6 +92,10 @@ void space_map_async(struct space *space, unsigned int at, unsigned int count, i
 		     unsigned int offset, const struct drm_vimport_sync *sync);
 void space_unmap_async(struct space *space, unsigned int at, unsigned int count,
 		       const struct drm_vimport_sync *sync);
+
+void space_take_away(struct space *space, unsigned int page, unsigned int count);
+void space_hide(struct space *space, unsigned int page);
+void space_show(struct space *space, unsigned int page);
 
 int space_expect(const struct space *space, unsigned int at);
 uint32_t space_access(struct space *space, unsigned int at, uint64_t delay_ns);
