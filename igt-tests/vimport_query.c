@@ -2,7 +2,9 @@
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_slow_pages.h"
 #include "igt_syncobj.h"
+#include "igt_userptr.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -86,6 +88,94 @@ static void counts(struct vshare_session *s)
 	vimport_gpu_fini(&other);
 	vimport_gpu_fini(&gpu);
 	vexport_bo_fini(&bo);
+}
+
+/* What was counted since the last time. */
+static void expect_userptr(const struct userptr *u, struct drm_vimport_vm_query *last,
+			   uint64_t invalidations, uint64_t faults, uint64_t retries)
+{
+	struct drm_vimport_vm_query now = query(u->fd, u->vm);
+
+	igt_assert_eq_u64(now.userptr_invalidations - last->userptr_invalidations, invalidations);
+	igt_assert_eq_u64(now.userptr_faults - last->userptr_faults, faults);
+	igt_assert_eq_u64(now.userptr_retries - last->userptr_retries, retries);
+	*last = now;
+}
+
+static void userptr_counts(struct vshare_session *s)
+{
+	struct drm_vimport_vm_query last = {}, other_last = {};
+	struct userptr u, other;
+	void *mem = userptr_alloc(SIZE);
+
+	userptr_init(&u, s->gpu[0], mem, SIZE, 0);
+	userptr_init(&other, s->gpu[0], mem, SIZE, 0);
+	expect_userptr(&u, &last, 0, 0, 0);
+	/* Looked up once for two jobs; the other address space has a buffer of its own. */
+	igt_assert_eq(userptr_fill(&u, 1), 0);
+	expect_userptr(&u, &last, 0, 1, 0);
+	igt_assert_eq(userptr_fill(&u, 2), 0);
+	expect_userptr(&u, &last, 0, 0, 0);
+	expect_userptr(&other, &other_last, 0, 0, 0);
+	/* Only what is in use is taken away from anybody. */
+	igt_assert_eq(madvise(mem, SIZE / 2, MADV_DONTNEED), 0);
+	expect_userptr(&u, &last, 1, 0, 0);
+	igt_assert_eq(madvise(mem, SIZE, MADV_DONTNEED), 0);
+	expect_userptr(&u, &last, 0, 0, 0);
+	igt_assert_eq(userptr_fill(&u, 3), 0);
+	expect_userptr(&u, &last, 0, 1, 0);
+	expect_userptr(&other, &other_last, 0, 0, 0);
+	/* Memory that is not there is looked for each time. */
+	munmap(mem, SIZE);
+	expect_userptr(&u, &last, 1, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		igt_assert_eq(userptr_fill(&u, 4), -EFAULT);
+		expect_userptr(&u, &last, 0, 1, 0);
+	}
+	expect_userptr(&other, &other_last, 0, 0, 0);
+	userptr_fini(&other);
+	userptr_fini(&u);
+}
+
+/* One buffer has been looked up, and changes while the job waits for the other one. */
+static void userptr_retries(struct vshare_session *s)
+{
+	struct drm_vimport_info before, after;
+	struct drm_vimport_vm_query last = {};
+	struct slow_submit submit;
+	struct slow_pages slow;
+	struct vimport_job job = {};
+	struct userptr u;
+	uint32_t done, second;
+	void *mem = userptr_alloc(SIZE);
+
+	userptr_init(&u, s->gpu[0], userptr_alloc(SIZE), SIZE, 0);
+	slow_pages_init(&slow, u.fd, mem, SIZE);
+	second = vimport_userptr(u.fd, mem, SIZE, 0);
+	vimport_vm_map(u.fd, u.vm, second, 0, u.va + SIZE, SIZE, 0);
+	igt_assert_eq(userptr_fill(&u, 1), 0);
+	expect_userptr(&u, &last, 0, 2, 0);
+	vimport_get_info(u.fd, &before);
+
+	slow_pages_begin(&slow);
+	expect_userptr(&u, &last, 1, 0, 0);
+	vimport_job_fill(&job, u.va, 2 * SIZE, 2);
+	done = slow_submit_begin(&submit, u.fd, u.vm, &job);
+	igt_assert_eq(madvise(u.mem, SIZE, MADV_DONTNEED), 0);
+	slow_pages_end(&slow);
+	slow_submit_end(&submit);
+	igt_assert_eq(vimport_wait(u.fd, done), 0);
+	expect_userptr(&u, &last, 1, 2, 1);
+	vimport_get_info(u.fd, &after);
+	igt_assert_eq_u64(after.userptr_retries - before.userptr_retries, 1);
+	igt_assert(userptr_holds(u.mem, SIZE, 2));
+	igt_assert(userptr_holds(mem, SIZE, 2));
+
+	gem_close(u.fd, second);
+	munmap(u.mem, SIZE);
+	userptr_fini(&u);
+	slow_pages_fini(&slow);
+	munmap(mem, SIZE);
 }
 
 static void pending(struct vshare_session *s)
@@ -185,6 +275,9 @@ static void fdinfo_time(struct vshare_session *s)
 static const struct vshare_subtest subtests[] = {
 	{ "new-is-zero", "A new address space has done nothing", new_is_zero },
 	{ "counts", "Each counter counts what it is named for, in one address space", counts },
+	{ "userptr-counts", "Memory that is taken away and looked up is counted", userptr_counts },
+	{ "userptr-retries", "So is memory that has changed before a job could have it",
+	  userptr_retries },
 	{ "pending", "Jobs that are submitted are pending until they have ended", pending },
 	{ "query-refused", "No address space of another file, no unknown flag", query_refused },
 	{ "fdinfo-time", "fdinfo has the engine's time, while a job runs and after", fdinfo_time },

@@ -3,14 +3,16 @@
 #include <sys/stat.h>
 
 #include "igt.h"
+#include "igt_slow_pages.h"
 #include "igt_syncobj.h"
 #include "igt_tracefs.h"
+#include "igt_userptr.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
 
 IGT_TEST_DESCRIPTION("The tracepoints tell what a GPU does: its jobs, what it is told of moves, "
-		     "and when translations go.");
+		     "when translations go, and when memory of a process is looked up.");
 
 #define SIZE			(64ull << 10)
 #define MAX_EVENTS		64
@@ -157,9 +159,116 @@ static void trace_move(struct vshare_session *s)
 	vexport_bo_fini(&bo);
 }
 
+/* The one after @event that is called @name and is about memory at @addr. */
+static const struct event *find_addr(const struct trace *trace, const char *name,
+				     const struct event *event, const void *addr)
+{
+	do
+		event = find(trace, name, event ? event + 1 : NULL);
+	while (field(event, "addr") != (uintptr_t)addr);
+	return event;
+}
+
+static void trace_userptr(struct vshare_session *s)
+{
+	const uintptr_t size = SIZE / 4;
+	const struct event *event;
+	struct trace trace;
+	struct userptr u;
+
+	userptr_init(&u, s->gpu[0], userptr_alloc(SIZE), SIZE, 0);
+	trace_on();
+	igt_assert_eq(userptr_fill(&u, 1), 0);
+	igt_assert_eq(userptr_fill(&u, 2), 0);
+	igt_assert_eq(madvise(u.mem, size, MADV_DONTNEED), 0);
+	igt_assert_eq(userptr_fill(&u, 3), 0);
+	munmap(u.mem, SIZE);
+	igt_assert_eq(userptr_fill(&u, 4), -EFAULT);
+	trace_off(&trace);
+
+	/* Looked up, and used twice. */
+	event = find(&trace, "userptr_fault", NULL);
+	igt_assert(strstr(event->fields, " device=vimport0 "));
+	igt_assert_eq_u64(field(event, "addr"), (uintptr_t)u.mem);
+	igt_assert_eq_u64(field(event, "size"), SIZE);
+	igt_assert_eq_u64(field(event, "ret"), 0);
+	event = find(&trace, "job_end", event);
+	event = find(&trace, "job_end", event + 1);
+	/* A part goes, and with it the translations of all. */
+	event = find(&trace, "userptr_invalidate", event);
+	igt_assert_eq_u64(field(event, "addr"), (uintptr_t)u.mem);
+	igt_assert_eq_u64(field(event, "size"), SIZE);
+	igt_assert_eq_u64(field(event, "start"), (uintptr_t)u.mem);
+	igt_assert_eq_u64(field(event, "end"), (uintptr_t)u.mem + size);
+	igt_assert_eq_u64(field(event, "blockable"), 1);
+	event = find(&trace, "tlb_flush", event);
+	igt_assert_eq_u64(field(event, "va"), u.va);
+	igt_assert_eq_u64(field(event, "size"), SIZE);
+	event = find(&trace, "userptr_fault", event);
+	igt_assert_eq_u64(field(event, "ret"), 0);
+	event = find(&trace, "job_end", event);
+	/* All of it goes, and then there is nothing. */
+	event = find(&trace, "userptr_invalidate", event);
+	igt_assert_eq_u64(field(event, "end"), (uintptr_t)u.mem + SIZE);
+	event = find(&trace, "userptr_fault", event);
+	igt_assert_eq_u64(field(event, "ret"), -EFAULT);
+	find(&trace, "gpu_fault", event);
+	igt_assert_eq_u32(count(&trace, "userptr_fault"), 3);
+	igt_assert_eq_u32(count(&trace, "userptr_invalidate"), 2);
+	igt_assert_eq_u32(count(&trace, "userptr_retry"), 0);
+	userptr_fini(&u);
+}
+
+/* One buffer has been looked up, and changes while the job waits for the other one. */
+static void trace_userptr_retry(struct vshare_session *s)
+{
+	const struct event *event, *begin;
+	struct slow_submit submit;
+	struct slow_pages slow;
+	struct vimport_job job = {};
+	struct trace trace;
+	struct userptr u;
+	uint32_t done, second;
+	void *mem = userptr_alloc(SIZE);
+
+	userptr_init(&u, s->gpu[0], userptr_alloc(SIZE), SIZE, 0);
+	slow_pages_init(&slow, u.fd, mem, SIZE);
+	second = vimport_userptr(u.fd, mem, SIZE, 0);
+	vimport_vm_map(u.fd, u.vm, second, 0, u.va + SIZE, SIZE, 0);
+	vimport_job_fill(&job, u.va, 2 * SIZE, 1);
+
+	trace_on();
+	slow_pages_begin(&slow);
+	done = slow_submit_begin(&submit, u.fd, u.vm, &job);
+	igt_assert_eq(madvise(u.mem, SIZE, MADV_DONTNEED), 0);
+	slow_pages_end(&slow);
+	slow_submit_end(&submit);
+	igt_assert_eq(vimport_wait(u.fd, done), 0);
+	trace_off(&trace);
+
+	event = find_addr(&trace, "userptr_fault", NULL, u.mem);
+	event = find_addr(&trace, "userptr_invalidate", event, u.mem);
+	event = find_addr(&trace, "userptr_fault", event, mem);
+	event = find_addr(&trace, "userptr_retry", event, u.mem);
+	begin = find(&trace, "job_begin", find_addr(&trace, "userptr_fault", event, u.mem));
+	while (field(begin, "vm") != field(event, "vm"))
+		begin = find(&trace, "job_begin", begin + 1);
+	igt_assert_eq_u32(count(&trace, "userptr_retry"), 1);
+
+	gem_close(u.fd, second);
+	munmap(u.mem, SIZE);
+	userptr_fini(&u);
+	slow_pages_fini(&slow);
+	munmap(mem, SIZE);
+}
+
 static const struct vshare_subtest subtests[] = {
 	{ "job", "A job begins, meets a fault and ends, with its error", trace_job },
 	{ "move", "An import is invalidated, flushed, revalidated and used", trace_move },
+	{ "userptr", "Memory is looked up, invalidated, flushed, and looked up again",
+	  trace_userptr },
+	{ "userptr-retry", "Memory that changes too early for a job is looked up once more",
+	  trace_userptr_retry },
 };
 
 igt_main
