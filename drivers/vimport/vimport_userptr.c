@@ -61,6 +61,7 @@
 #include <drm/drm_gpuvm.h>
 
 #include <linux/dma-resv.h>
+#include <linux/kernel.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
 
@@ -89,15 +90,17 @@ static struct rw_semaphore *notifier_lock(const struct vimport_userptr *userptr)
  */
 static bool invalidate_unused(struct vimport_userptr *userptr, unsigned long cur_seq)
 {
-	bool unused;
+	bool unused = false;
 
-	if (!down_write_trylock(notifier_lock(userptr)))
-		return false;
-
-	unused = !userptr->used;
-	if (unused)
-		mmu_interval_set_seq(&userptr->notifier, cur_seq);
-	up_write(notifier_lock(userptr));
+	/* Of the kernel's two kinds of notifiers it checks only the other one by itself. */
+	non_block_start();
+	if (down_write_trylock(notifier_lock(userptr))) {
+		unused = !userptr->used;
+		if (unused)
+			mmu_interval_set_seq(&userptr->notifier, cur_seq);
+		up_write(notifier_lock(userptr));
+	}
+	non_block_end();
 	return unused;
 }
 
