@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
+#include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
 
 #include "igt.h"
+#include "igt_kmod.h"
 #include "igt_swap.h"
 #include "igt_userptr.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
 
-IGT_TEST_DESCRIPTION("What the GPU has written is not lost when memory is short: pages that it can "
-		     "write to count as written, whatever the CPU's page table says.");
+IGT_TEST_DESCRIPTION("What the GPU has written is not lost when memory is short, nor of a file: "
+		     "pages that it can write to count as written, whatever the CPU's page table "
+		     "says.");
 
 #define SIZE			(256ull << 10)
+
+#define ZRAM			"/dev/zram0"
+#define MOUNTED			"/tmp/vshare_igt_ext2"
 
 #ifndef MADV_PAGEOUT
 #define MADV_PAGEOUT		21
@@ -126,11 +134,118 @@ static void unprotected(struct vshare_session *s)
 	swap_stop(0);
 }
 
+static void write_file(const char *path, const char *text)
+{
+	int file = open(path, O_WRONLY | O_CLOEXEC);
+
+	igt_assert_f(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text),
+		     "%s: %m\n", path);
+	close(file);
+}
+
+static void unmount(int sig)
+{
+	umount(MOUNTED);
+	rmdir(MOUNTED);
+}
+
+static void mount_ext2(void)
+{
+	if (!igt_kmod_is_loaded("zram"))
+		igt_kmod_load("zram", NULL);
+	write_file("/sys/block/zram0/reset", "1");
+	write_file("/sys/block/zram0/disksize", "16M");
+	igt_require_f(!system("mke2fs -b 4096 " ZRAM " >/dev/null 2>&1"), "Needs mke2fs\n");
+	mkdir(MOUNTED, 0700);
+	igt_assert_f(!mount(ZRAM, MOUNTED, "ext2", 0, NULL), "Cannot mount: %m\n");
+}
+
+/* Nobody has the file in memory any more, unless it is not yet written back. */
+static void forget(void *mem, int file)
+{
+	unsigned char vec[SIZE / 4096];
+	void *again;
+
+	munmap(mem, SIZE);
+	/* Only what is clean is dropped: what nobody has told of being dirty is lost here. */
+	write_file("/proc/sys/vm/drop_caches", "1");
+	sync();
+	write_file("/proc/sys/vm/drop_caches", "1");
+	again = mmap(NULL, SIZE, PROT_READ, MAP_SHARED, file, 0);
+	igt_assert(again != MAP_FAILED);
+	igt_assert_eq(mincore(again, SIZE, vec), 0);
+	for (unsigned int i = 0; i < SIZE / 4096; i++)
+		igt_assert_f(!(vec[i] & 1), "Page %u stays\n", i);
+	munmap(again, SIZE);
+}
+
+static void expect_in_file(int file, uint64_t value)
+{
+	uint64_t *data = malloc(SIZE);
+
+	igt_assert_eq(pread(file, data, SIZE, 0), (ssize_t)SIZE);
+	igt_assert(userptr_holds(data, SIZE, value));
+	free(data);
+}
+
+static void *map_file(int file)
+{
+	void *mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+
+	igt_assert(mem != MAP_FAILED);
+	return mem;
+}
+
+/* @written: whether the pages are, by the CPU, before the GPU has them. */
+static void written_back(struct vshare_session *s, bool written)
+{
+	struct userptr u;
+	uint64_t *mem;
+	int file;
+
+	mount_ext2();
+	file = open(MOUNTED "/file", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	igt_assert_fd(file);
+	igt_assert_eq(ftruncate(file, SIZE), 0);
+	mem = map_file(file);
+	if (written)
+		memset(mem, 1, SIZE);
+	igt_assert_eq(msync(mem, SIZE, MS_SYNC), 0);
+	read_all(mem);
+	userptr_init(&u, s->gpu[0], mem, SIZE, 0);
+	igt_assert_eq(userptr_fill(&u, 2), 0);
+	forget(mem, file);
+	expect_in_file(file, 2);
+	/* The job of another round finds pages that have just been cleaned. */
+	igt_assert(mmap(mem, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file,
+			0) == mem);
+	igt_assert_eq(userptr_fill(&u, 3), 0);
+	igt_assert_eq(msync(mem, SIZE, MS_SYNC), 0);
+	igt_assert_eq(userptr_fill(&u, 4), 0);
+	forget(mem, file);
+	expect_in_file(file, 4);
+	userptr_fini(&u);
+	close(file);
+	unmount(0);
+}
+
+static void file_hole(struct vshare_session *s)
+{
+	written_back(s, false);
+}
+
+static void file_written(struct vshare_session *s)
+{
+	written_back(s, true);
+}
+
 static const struct vshare_subtest subtests[] = {
 	{ "anonymous", "Memory of the process alone survives swap.", anonymous },
 	{ "shared", "So does shared memory that only the GPU has written to.", shared },
 	{ "given-up", "So does memory that was given up with MADV_FREE before.", given_up },
 	{ "unprotected", "So does memory that was read-only in the meantime.", unprotected },
+	{ "file-hole", "What is written to a hole of a file comes to its disk.", file_hole },
+	{ "file-written", "So does what is written over what is there.", file_written },
 };
 
 igt_main
@@ -139,6 +254,7 @@ igt_main
 		close(vimport_open(0));
 		stay_on_this_cpu();
 		igt_install_exit_handler(swap_stop);
+		igt_install_exit_handler(unmount);
 	}
 
 	vshare_run_subtests(subtests, ARRAY_SIZE(subtests));

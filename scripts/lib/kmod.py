@@ -10,11 +10,12 @@ import subprocess
 from . import Error
 
 # Stock modules that every guest has: what ours are built on, plus vgem and virtio_gpu,
-# exporters that need no hardware but QEMU's, zram, to swap to, and two drivers that have the
-# kernel itself look into a dma-buf: vivid, a camera, and vkms, a screen. Those that the
-# lane's kernel has not got are left out.
-WANTED = ("drm", "drm_exec", "drm_gpuvm", "drm_ttm_helper", "gpu_sched", "ttm", "vgem",
-          "virtio_gpu", "vivid", "vkms", "zram")
+# exporters that need no hardware but QEMU's, zram, to swap to, ext2, to have on it, and two
+# drivers that have the kernel itself look into a dma-buf: vivid, a camera, and vkms, a screen.
+# For some kernels ext2 is a part of ext4, which needs a checksum that is loaded by name. Those
+# that the lane's kernel has not got are left out.
+WANTED = ("crc32c_generic", "drm", "drm_exec", "drm_gpuvm", "drm_ttm_helper", "ext2", "ext4",
+          "gpu_sched", "ttm", "vgem", "virtio_gpu", "vivid", "vkms", "zram")
 
 INDEXES = ("modules.builtin", "modules.builtin.modinfo", "modules.order")
 
