@@ -5,6 +5,7 @@
 #include <sys/wait.h>
 
 #include "igt.h"
+#include "igt_syncobj.h"
 #include "igt_userptr.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -15,15 +16,23 @@ IGT_TEST_DESCRIPTION("Threads of one process make buffers of its memory, use the
 #define PAGE			4096ull
 #define SIZE			(16 * PAGE)
 #define WORDS			(SIZE / sizeof(uint64_t))
-#define THREADS			4
 #define RACE_NS			(2 * NSEC_PER_SEC)
 #define FORKS			12
+
+/* Of so many jobs one is waited for, so that there is always something to take away. */
+#define LOOK_ROUNDS		8
 
 struct race {
 	int fd;
 	bool stop;
 	pthread_barrier_t start;
 	uint64_t *mem;
+};
+
+/* One of the threads of a race. */
+struct racer {
+	struct race *race;
+	pthread_t thread;
 	unsigned int rounds;
 };
 
@@ -36,20 +45,44 @@ static void race_begin(struct race *race, int fd)
 	race->mem = userptr_alloc(SIZE);
 }
 
+static void start_threads(struct race *race, struct racer *racers, const thread_fn *fn,
+			  unsigned int count)
+{
+	pthread_barrier_init(&race->start, NULL, count);
+	for (unsigned int i = 0; i < count; i++) {
+		racers[i] = (struct racer) { .race = race };
+		igt_assert_eq(pthread_create(&racers[i].thread, NULL, fn[i], &racers[i]), 0);
+	}
+}
+
+static bool all_got_somewhere(const struct racer *racers, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		if (!READ_ONCE(racers[i].rounds))
+			return false;
+	return true;
+}
+
+/* All of them get somewhere, whatever the others do. */
 static void run_threads(struct race *race, const thread_fn *fn, unsigned int count)
 {
-	pthread_t thread[8];
+	struct timespec since = {};
+	struct racer racers[8];
+	uint64_t ns;
 
-	igt_assert_lte_u32(count, ARRAY_SIZE(thread));
-	pthread_barrier_init(&race->start, NULL, count);
-	for (unsigned int i = 0; i < count; i++)
-		igt_assert_eq(pthread_create(&thread[i], NULL, fn[i], race), 0);
-	usleep(RACE_NS / NSEC_PER_USEC);
+	igt_assert_lte_u32(count, ARRAY_SIZE(racers));
+	start_threads(race, racers, fn, count);
+	do {
+		usleep(10000);
+		ns = igt_nsec_elapsed(&since);
+	} while (ns < RACE_NS || (ns < VSHARE_SETTLE_NS && !all_got_somewhere(racers, count)));
 	WRITE_ONCE(race->stop, true);
-	for (unsigned int i = 0; i < count; i++)
-		pthread_join(thread[i], NULL);
+	for (unsigned int i = 0; i < count; i++) {
+		pthread_join(racers[i].thread, NULL);
+		igt_info("Thread %u: %u rounds\n", i, racers[i].rounds);
+		igt_assert_f(racers[i].rounds, "Thread %u did not get through one round\n", i);
+	}
 	pthread_barrier_destroy(&race->start);
-	igt_info("%u rounds\n", race->rounds);
 }
 
 static void race_end(struct race *race)
@@ -57,108 +90,172 @@ static void race_end(struct race *race)
 	munmap(race->mem, SIZE);
 }
 
-static bool going_on(struct race *race)
+static void begin_rounds(struct racer *racer)
 {
-	__atomic_add_fetch(&race->rounds, 1, __ATOMIC_RELAXED);
-	return !READ_ONCE(race->stop);
+	pthread_barrier_wait(&racer->race->start);
+}
+
+/* To be asked at the end of a round. One that ends when the race is over was no race. */
+static bool another_round(struct racer *racer)
+{
+	if (READ_ONCE(racer->race->stop))
+		return false;
+	WRITE_ONCE(racer->rounds, racer->rounds + 1);
+	return true;
 }
 
 /* The last one leaves and the first comes again, unless somebody else is there. */
 static void *make_and_close(void *data)
 {
-	struct race *race = data;
+	struct racer *racer = data;
+	struct race *race = racer->race;
 
-	pthread_barrier_wait(&race->start);
-	while (going_on(race))
+	begin_rounds(racer);
+	do
 		gem_close(race->fd, vimport_userptr(race->fd, race->mem, SIZE, 0));
+	while (another_round(racer));
+	return NULL;
+}
+
+/* The same with memory that nobody else has, and the GPU has to get at that. */
+static void *make_and_fill(void *data)
+{
+	struct racer *racer = data;
+	void *mem = userptr_alloc(SIZE);
+	struct userptr u;
+
+	begin_rounds(racer);
+	do {
+		userptr_init(&u, racer->race->fd, mem, SIZE, 0);
+		igt_assert_eq(userptr_fill(&u, racer->rounds + 1), 0);
+		igt_assert(userptr_holds(mem, SIZE, racer->rounds + 1));
+		userptr_fini(&u);
+		/* What is found next time is not what was left there. */
+		igt_assert_eq(madvise(mem, SIZE / 2, MADV_DONTNEED), 0);
+	} while (another_round(racer));
+	munmap(mem, SIZE);
 	return NULL;
 }
 
 /* A file of its own, which goes with all that is in it. */
 static void *make_and_leave(void *data)
 {
-	struct race *race = data;
+	struct racer *racer = data;
 
-	pthread_barrier_wait(&race->start);
-	while (going_on(race)) {
+	begin_rounds(racer);
+	do {
 		int fd = vimport_open(0);
 
 		for (int i = 0; i < 8; i++)
-			vimport_userptr(fd, race->mem + i * 512, PAGE, 0);
+			vimport_userptr(fd, racer->race->mem + i * 512, PAGE, 0);
 		close(fd);
-	}
+	} while (another_round(racer));
 	return NULL;
 }
 
-/* Jobs may find the memory changing all the time, but nothing else. */
+/*
+ * Jobs may find the memory changing all the time, but nothing else. Of what they have
+ * written there nothing may be left, so they also write to memory that nobody takes away,
+ * and that is looked at now and then.
+ */
 static void *use(void *data)
 {
-	struct race *race = data;
+	struct racer *racer = data;
+	struct race *race = racer->race;
+	uint64_t *own = userptr_alloc(PAGE);
 	struct userptr u;
+	uint32_t handle;
 
 	userptr_init(&u, race->fd, race->mem, SIZE, 0);
-	pthread_barrier_wait(&race->start);
-	while (going_on(race)) {
+	handle = vimport_userptr(u.fd, own, PAGE, 0);
+	vimport_vm_map(u.fd, u.vm, handle, 0, u.va + SIZE, PAGE, 0);
+	begin_rounds(racer);
+	do {
+		bool look = racer->rounds % LOOK_ROUNDS == 0;
+		uint32_t done = syncobj_create(u.fd, 0);
 		struct vimport_job job = {};
 		int ret;
 
-		vimport_job_fill(&job, u.va, SIZE, 1);
-		ret = __vimport_exec(u.fd, u.vm, &job, 0);
-		if (ret == -EAGAIN)
-			usleep(1000);
-		else
-			igt_assert_f(!ret || ret == -EBUSY, "A job is refused: %s\n",
-				     strerror(-ret));
-	}
+		vimport_job_fill(&job, u.va, SIZE + PAGE, racer->rounds + 1);
+		vimport_job_sync(&job, done, 0, DRM_VIMPORT_SYNC_SIGNAL);
+		do
+			ret = __vimport_exec(u.fd, u.vm, &job, 0);
+		while ((ret == -EAGAIN || (look && ret == -EBUSY)) && !usleep(1000));
+		igt_assert_f(!ret || ret == -EBUSY, "A job is refused: %s\n", strerror(-ret));
+		if (look) {
+			igt_assert_eq(vimport_wait(u.fd, done), 0);
+			igt_assert(userptr_holds(own, PAGE, racer->rounds + 1));
+		} else {
+			syncobj_destroy(u.fd, done);
+		}
+	} while (another_round(racer));
 	userptr_fini(&u);
+	gem_close(race->fd, handle);
+	munmap(own, PAGE);
 	return NULL;
 }
 
 static void *take_away(void *data)
 {
-	struct race *race = data;
+	struct racer *racer = data;
+	struct race *race = racer->race;
 
-	pthread_barrier_wait(&race->start);
-	while (going_on(race)) {
-		madvise(race->mem, SIZE, MADV_DONTNEED);
+	begin_rounds(racer);
+	do {
+		igt_assert_eq(madvise(race->mem, SIZE, MADV_DONTNEED), 0);
 		/* Something has to be there to be taken away. */
 		race->mem[0] = 0;
 		sched_yield();
-	}
+	} while (another_round(racer));
 	return NULL;
 }
 
 static void *take_away_half(void *data)
 {
-	struct race *race = data;
+	struct racer *racer = data;
+	struct race *race = racer->race;
 
-	pthread_barrier_wait(&race->start);
-	while (going_on(race)) {
-		madvise(race->mem + WORDS / 2, SIZE / 2, MADV_DONTNEED);
+	begin_rounds(racer);
+	do {
+		igt_assert_eq(madvise(race->mem + WORDS / 2, SIZE / 2, MADV_DONTNEED), 0);
 		race->mem[WORDS / 2] = 0;
 		sched_yield();
-	}
+	} while (another_round(racer));
 	return NULL;
+}
+
+/* The memory that was taken away all the time works as if nothing had happened. */
+static void expect_works(struct race *race)
+{
+	struct userptr u;
+
+	userptr_init(&u, race->fd, race->mem, SIZE, 0);
+	igt_assert_eq(userptr_fill(&u, 3), 0);
+	igt_assert(userptr_holds(race->mem, SIZE, 3));
+	userptr_fini(&u);
 }
 
 static void registration(struct vshare_session *s)
 {
-	const thread_fn threads[] = { make_and_close, make_and_close, make_and_leave, take_away };
+	const thread_fn threads[] = { make_and_close, make_and_close, make_and_fill, make_and_leave,
+				      take_away };
 	struct race race;
 
 	race_begin(&race, s->gpu[0]);
 	run_threads(&race, threads, ARRAY_SIZE(threads));
+	expect_works(&race);
 	race_end(&race);
 }
 
 static void everything(struct vshare_session *s)
 {
-	const thread_fn threads[] = { make_and_close, make_and_leave, use, use, take_away,
-				      take_away_half };
+	const thread_fn threads[] = { make_and_close, make_and_fill, make_and_leave, use, use,
+				      take_away, take_away_half };
 	struct race race;
 
 	race_begin(&race, s->gpu[0]);
 	run_threads(&race, threads, ARRAY_SIZE(threads));
+	expect_works(&race);
 	race_end(&race);
 }
 
@@ -167,15 +264,10 @@ static void nested(struct vshare_session *s)
 {
 	const thread_fn threads[] = { use, take_away, take_away_half };
 	struct race race;
-	struct userptr u;
 
 	race_begin(&race, s->gpu[0]);
 	run_threads(&race, threads, ARRAY_SIZE(threads));
-	/* All of it works as if nothing had happened. */
-	userptr_init(&u, race.fd, race.mem, SIZE, 0);
-	igt_assert_eq(userptr_fill(&u, 3), 0);
-	igt_assert(userptr_holds(race.mem, SIZE, 3));
-	userptr_fini(&u);
+	expect_works(&race);
 	race_end(&race);
 }
 
@@ -322,7 +414,7 @@ static void publish(struct vshare_session *s)
 static void process_ends(struct vshare_session *s, int signal)
 {
 	const thread_fn threads[] = { make_and_close, use, take_away, make_and_leave };
-	pthread_t thread[ARRAY_SIZE(threads)];
+	struct racer racers[ARRAY_SIZE(threads)];
 	int status;
 
 	for (unsigned int i = 0; i < FORKS; i++) {
@@ -332,10 +424,7 @@ static void process_ends(struct vshare_session *s, int signal)
 		igt_assert(child >= 0);
 		if (!child) {
 			race_begin(&race, vimport_open(0));
-			pthread_barrier_init(&race.start, NULL, ARRAY_SIZE(threads));
-			for (unsigned int t = 0; t < ARRAY_SIZE(threads); t++)
-				if (pthread_create(&thread[t], NULL, threads[t], &race))
-					_exit(1);
+			start_threads(&race, racers, threads, ARRAY_SIZE(threads));
 			usleep(20000 + i * 5000);
 			if (!signal)
 				_exit(0);
