@@ -310,13 +310,13 @@ static void move_mapped(struct vshare_session *s)
 	struct setup t;
 
 	begin(&t, s);
-	close_gates(&t);
+	close_gate(&t);
 	space_map_async(&t.space, 4, 4, 0, 0, &t.closed);
 	space_map(&t.space, 12, 8, 1, 0, 0);
 	for (int i = 0; i < SPACE_BUFFERS; i++)
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	expect_closed(&t);
-	open_gates(&t);
+	open_gate(&t);
 	end(&t);
 }
 
