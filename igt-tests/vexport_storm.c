@@ -259,7 +259,9 @@ static void seed_repeats(struct vshare_session *s)
 	/* Where looks take long, many are too late: then there has to be more time for each. */
 	for (rate = DRAW_RATE; ; rate /= 2) {
 		igt_assert_f(rate, "Hardly any step was seen\n");
-		same = others = different = 0;
+		same = 0;
+		others = 0;
+		different = 0;
 		record(s, 0x5eed, rate, first);
 		record(s, 0x5eed, rate, again);
 		record(s, 0x5eee, rate, other);

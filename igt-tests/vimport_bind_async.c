@@ -46,11 +46,6 @@ static void close_gate(struct setup *t)
 	t->closed = (struct drm_vimport_sync) { .handle = gate_syncobj(&t->gate, t->space.fd) };
 }
 
-static void open_gate(struct setup *t)
-{
-	gate_open(&t->gate);
-}
-
 /* Whoever waits for the jobs that are there waits for the gate from now on. */
 static void block(struct setup *t)
 {
@@ -141,7 +136,7 @@ static void in_sync(struct vshare_session *s, bool timeline)
 	igt_assert_eq(syncobj_wait_err(t.space.fd, &syncs[1].handle, 1, 0, 0), -ETIME);
 	igt_assert_eq(syncobj_wait_err(t.space.fd, &after, 1, 0, 0), -ETIME);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, syncs[1].handle), 0);
 	igt_assert_eq(vimport_wait(t.space.fd, after), -EFAULT);
 	if (timeline)
@@ -173,7 +168,7 @@ static void order(struct vshare_session *s)
 	}
 	space_unmap_async(&t.space, 8, 1, NULL);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	for (unsigned int i = 0; i < ARRAY_SIZE(done); i++)
 		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
 	end(&t);
@@ -193,7 +188,7 @@ static void running(struct vshare_session *s)
 	space_map_async(&t.space, 5, 3, 1, 9, NULL);
 	done[1] = space_access(&t.space, 6, 0);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	for (int i = 0; i < 2; i++)
 		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
 	end(&t);
@@ -214,7 +209,7 @@ static void unmap_busy(struct vshare_session *s)
 	usleep(LONG_DELAY_NS / 4 / 1000);
 	igt_assert_eq_u32(maps(s, &t.space.bo[0]), 1);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
 	expect_given_back(s, &t.space.bo[0]);
 	end(&t);
@@ -298,7 +293,7 @@ static void move_leaving(struct vshare_session *s)
 	vexport_move(s->exporter, t.space.bo[1].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	vexport_move(s->exporter, t.space.bo[0].dmabuf, DRM_VEXPORT_PLACEMENT_TT, 0);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
 	expect_given_back(s, &t.space.bo[0]);
 	end(&t);
@@ -316,7 +311,7 @@ static void move_mapped(struct vshare_session *s)
 	for (int i = 0; i < SPACE_BUFFERS; i++)
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	end(&t);
 }
 
@@ -335,7 +330,7 @@ static void not_needed(struct vshare_session *s)
 	igt_assert_eq_u32(vexport_bo_revoke(&t.space.bo[0], DRM_VEXPORT_REVOKE_TEMPORARY), 0);
 	done = space_access(&t.space, 14, 0);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
 	vexport_bo_revoke(&t.space.bo[0], DRM_VEXPORT_REVOKE_NONE);
 	end(&t);
@@ -357,7 +352,7 @@ static void move_behind(struct vshare_session *s)
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0,
 			     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	for (int i = 0; i < 2; i++)
 		igt_assert_eq(vimport_wait(t.space.fd, done[i]), 0);
 	end(&t);
@@ -382,7 +377,7 @@ static void too_many(struct vshare_session *s)
 	igt_assert_eq(__vimport_exec(t.space.fd, t.space.vm, &(struct vimport_job) {
 		.cmds = { { .op = DRM_VIMPORT_OP_DELAY } }, .cmd_count = 1 }, 0), -EAGAIN);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	/* To wait is one way to have room again. */
 	space_unmap(&t.space, 4, 2);
 	space_map_async(&t.space, 4, 2, 0, 0, NULL);
@@ -421,7 +416,7 @@ static void too_much(struct vshare_session *s)
 	igt_assert_eq(ret, -EAGAIN);
 	igt_assert_eq(count, most);
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	vimport_vm_unmap(t.space.fd, t.space.vm, va, MAX_MAPPED);
 	gem_close(t.space.fd, args.handle);
 	vexport_bo_fini(&bo);
@@ -451,7 +446,7 @@ static void destroy(struct vshare_session *s)
 	vimport_vm_destroy(t.space.fd, t.space.vm);
 	t.space.vm = 0;
 	expect_closed(&t);
-	open_gate(&t);
+	gate_open(&t.gate);
 	vimport_wait(t.space.fd, out.handle);
 	for (int i = 0; i < SPACE_BUFFERS; i++)
 		expect_given_back(s, &t.space.bo[i]);
@@ -470,7 +465,7 @@ static void closed(struct vshare_session *s)
 	close(own.gpu[0]);
 	expect_closed(&t);
 	/* Nobody is told that the jobs are cancelled before they could run. */
-	open_gate(&t);
+	gate_open(&t.gate);
 	for (int i = 0; i < SPACE_BUFFERS; i++) {
 		expect_given_back(s, &t.space.bo[i]);
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);

@@ -350,10 +350,10 @@ static const struct {
 	{ "vimport-file", "An open file holds vimport.", importer_file },
 	{ "vimport-job", "A job that runs holds vimport, but for no longer than it runs.",
 	  importer_job },
-	{ "vimport-faulting-job", "A job that waits for ever holds vimport, but only until its file "
-	  "is closed.", importer_faulting_job },
-	{ "vimport-parked-job", "A job whose fault nobody serves holds vimport until somebody does.",
-	  importer_parked_job },
+	{ "vimport-faulting-job", "A job that waits for ever holds vimport until its file is "
+	  "closed, and no longer.", importer_faulting_job },
+	{ "vimport-parked-job", "A job whose fault nobody serves holds vimport until somebody "
+	  "does.", importer_parked_job },
 	{ "vimport-fence", "The fence of a job alone holds vimport.", importer_fence },
 	{ "vimport-unbind", "A GPU that works cannot be taken from its driver.", importer_unbind },
 };
