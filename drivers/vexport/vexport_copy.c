@@ -50,6 +50,19 @@ struct vexport_copy {
 	struct vexport_usage *usage; /* of the buffer; may be NULL */
 };
 
+/* Not the device's, which may be gone before them. */
+static atomic_t fences;
+
+/**
+ * vexport_copy_fences - count fences
+ *
+ * Return: how many copies have a fence that exists now.
+ */
+unsigned int vexport_copy_fences(void)
+{
+	return atomic_read(&fences);
+}
+
 static const char *copy_get_driver_name(struct dma_fence *fence)
 {
 	return "vexport";
@@ -63,6 +76,7 @@ static const char *copy_get_timeline_name(struct dma_fence *fence)
 static void copy_fence_free(struct rcu_head *rcu)
 {
 	kfree(container_of(rcu, struct vexport_copy, base.rcu));
+	atomic_dec(&fences);
 	/* Unloading may begin now. It waits for us in rcu_barrier(). */
 	module_put(THIS_MODULE);
 }
@@ -156,6 +170,7 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 
 	/* The buffer belongs to this module, so it cannot be going away now. */
 	__module_get(THIS_MODULE);
+	atomic_inc(&fences);
 	spin_lock_init(&copy->lock);
 	INIT_WORK(&copy->work, copy_work);
 	copy->dst = vexport_storage_get(dst);

@@ -88,6 +88,7 @@ static int ioctl_info(struct drm_device *drm, void *data, struct drm_file *file)
 		.attachments = atomic_read(&stats->attachments),
 		.maps = atomic_read(&stats->maps),
 		.storages = atomic_read(&stats->storages),
+		.fences = vexport_copy_fences(),
 		.pinned = atomic64_read(&stats->pinned),
 		.pin_limit = vdev->pin_limit,
 		.client_pinned = vexport_client_pinned(&vdev->clients),

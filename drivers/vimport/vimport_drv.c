@@ -74,7 +74,7 @@ static int info_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 	args->vms = atomic_read(&counters->vms);
 	args->imports = atomic_read(&counters->imports);
 	args->jobs_pending = atomic_read(&counters->jobs_pending);
-	args->pad = 0;
+	args->fences = atomic_read(&counters->fences);
 	args->resets = atomic64_read(&counters->resets);
 	args->queues = atomic_read(&counters->queues);
 	args->userptr_invalidations = atomic64_read(&counters->userptr_invalidations);

@@ -90,6 +90,8 @@ struct vimport_counters {
 	atomic_t imports;
 	/** @jobs_pending: Jobs submitted and not yet freed. */
 	atomic_t jobs_pending;
+	/** @fences: Fences of jobs now, with those that jobs are going to have. */
+	atomic_t fences;
 	/** @last_vm: Number of the last address space that was made, for tracepoints. */
 	atomic64_t last_vm;
 	/** @last_job: Number of the last job that was submitted, for tracepoints. */

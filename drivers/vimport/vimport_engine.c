@@ -267,7 +267,7 @@ static struct dma_fence *sched_run_job(struct drm_sched_job *sched_job)
 	bool cookie;
 
 	cookie = dma_fence_begin_signalling();
-	vimport_fence_init(job->fence, engine);
+	vimport_fence_init(job->fence);
 	/* One reference for the engine, one for the scheduler. */
 	dma_fence_get(fence);
 

@@ -21,8 +21,8 @@ struct vimport_fence {
 	struct vimport_engine *engine;
 };
 
-struct vimport_fence *vimport_fence_alloc(void);
+struct vimport_fence *vimport_fence_alloc(struct vimport_engine *engine);
 void vimport_fence_free(struct vimport_fence *fence);
-void vimport_fence_init(struct vimport_fence *fence, struct vimport_engine *engine);
+void vimport_fence_init(struct vimport_fence *fence);
 
 #endif /* _VIMPORT_FENCE_H_ */

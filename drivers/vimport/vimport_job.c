@@ -72,7 +72,7 @@ struct vimport_job *vimport_job_alloc(struct vimport_vm *vm)
 	drm_gpuvm_get(&vm->base);
 	job->vm = vm;
 
-	job->fence = vimport_fence_alloc();
+	job->fence = vimport_fence_alloc(&to_vimport_device(vm->base.drm)->engine);
 	if (!job->fence) {
 		vimport_job_free(job);
 		return NULL;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
-#include <fcntl.h>
 #include <dirent.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
 
 #include <linux/dma-heap.h>
 
@@ -173,6 +174,19 @@ static void session_close(struct vshare_session *s)
 }
 
 /**
+ * vshare_child_has_ended - has a child of igt_fork() ended by itself?
+ *
+ * For children that go on until they are told to stop: one that does not has failed, and its
+ * parent need not wait any longer for what they were to do. igt_waitchildren() then says so.
+ */
+bool vshare_child_has_ended(void)
+{
+	siginfo_t info = {};
+
+	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
+}
+
+/**
  * vshare_session_gauges - what both drivers say now
  * @s: the session
  * @gauges: where to put it
@@ -187,18 +201,19 @@ void vshare_session_gauges(const struct vshare_session *s, struct vshare_gauges 
 
 static const char * const exporter_gauges[] = {
 	"buffers", "dma-bufs", "attachments", "maps", "storages", "pinned bytes", "bytes of VRAM",
-	"quarantined bytes",
+	"quarantined bytes", "fences of moves",
 };
 
 static const char * const gpu_gauges[] = {
 	"address spaces", "imports", "jobs", "userptr buffers", "page tables", "queues",
+	"fences of jobs",
 };
 
 static void list_exporter(const struct drm_vexport_info *info, uint64_t *values)
 {
 	const uint64_t now[ARRAY_SIZE(exporter_gauges)] = {
 		info->buffers, info->dmabufs, info->attachments, info->maps, info->storages,
-		info->pinned, info->vram_used, info->quarantined,
+		info->pinned, info->vram_used, info->quarantined, info->fences,
 	};
 
 	memcpy(values, now, sizeof(now));
@@ -208,7 +223,7 @@ static void list_gpu(const struct drm_vimport_info *info, uint64_t *values)
 {
 	const uint64_t now[ARRAY_SIZE(gpu_gauges)] = {
 		info->vms, info->imports, info->jobs_pending, info->userptrs, info->tables,
-		info->queues,
+		info->queues, info->fences,
 	};
 
 	memcpy(values, now, sizeof(now));

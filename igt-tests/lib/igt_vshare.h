@@ -53,6 +53,8 @@ int vshare_open_foreign_dmabuf(uint64_t size);
 int vshare_open_vgem(void);
 int vshare_next_fd(void);
 
+bool vshare_child_has_ended(void);
+
 void vshare_session_begin(struct vshare_session *s);
 void vshare_session_end(struct vshare_session *s);
 void vshare_session_check_last(void);

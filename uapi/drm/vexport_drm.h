@@ -157,8 +157,11 @@ struct drm_vexport_info {
 	/** @storages: Output: page sets that are allocated now, and not quarantined. */
 	__u32 storages;
 
-	/** @pad: Output: zero. */
-	__u32 pad;
+	/**
+	 * @fences: Output: fences of moves, by whomever they are held, that exist now; of all
+	 * instances, because a fence may live longer than its device.
+	 */
+	__u32 fences;
 
 	/** @pinned: Output: bytes in buffers that are pinned now. */
 	__u64 pinned;

@@ -137,8 +137,8 @@ struct drm_vimport_info {
 	/** @jobs_pending: Output: jobs submitted and not yet freed. */
 	__u32 jobs_pending;
 
-	/** @pad: Output: zero. */
-	__u32 pad;
+	/** @fences: Output: fences of jobs, by whomever they are held, that exist now. */
+	__u32 fences;
 
 	/** @resets: Output: times that the GPU was reset, because a job hung. */
 	__u64 resets;

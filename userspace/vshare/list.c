@@ -39,6 +39,7 @@ static int put_vexport(struct out *out, int dev)
 	out_u64(out, "attachments", info.attachments);
 	out_u64(out, "maps", info.maps);
 	out_u64(out, "storages", info.storages);
+	out_u64(out, "fences", info.fences);
 	out_u64(out, "pinned", info.pinned);
 	out_u64(out, "quarantined", info.quarantined);
 	return 0;
@@ -73,6 +74,7 @@ static int put_vimport(struct out *out, int dev)
 	out_u64(out, "userptr_retries", info.userptr_retries);
 	out_u64(out, "resets", info.resets);
 	out_u64(out, "queues", info.queues);
+	out_u64(out, "fences", info.fences);
 	return 0;
 }
 
