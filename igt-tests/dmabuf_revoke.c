@@ -335,9 +335,10 @@ static void races(struct vshare_session *s)
 			race_revoke(&t, race);
 	}
 	igt_nsec_elapsed(&since);
-	while (igt_nsec_elapsed(&since) < RACE_NS || READ_ONCE(race->revokes) < MIN_ROUNDS ||
-	       READ_ONCE(race->moves) < MIN_ROUNDS || READ_ONCE(race->jobs) < MIN_ROUNDS ||
-	       !READ_ONCE(race->refused_moves) || !READ_ONCE(race->refused_jobs)) {
+	while (!vshare_child_has_ended() &&
+	       (igt_nsec_elapsed(&since) < RACE_NS || READ_ONCE(race->revokes) < MIN_ROUNDS ||
+		READ_ONCE(race->moves) < MIN_ROUNDS || READ_ONCE(race->jobs) < MIN_ROUNDS ||
+		!READ_ONCE(race->refused_moves) || !READ_ONCE(race->refused_jobs))) {
 		igt_assert_lt_u64(igt_nsec_elapsed(&since), MAX_RACE_NS);
 		usleep(10000);
 	}

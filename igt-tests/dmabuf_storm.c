@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
-#include <sys/wait.h>
-
 #include "igt.h"
 #include "igt_dmabuf_oracle.h"
 #include "igt_vexport.h"
@@ -166,14 +164,6 @@ static void cpu_writer(struct storm *t)
 	}
 }
 
-/* Children end when they are told to, or when they have failed. */
-static bool child_has_failed(void)
-{
-	siginfo_t info = {};
-
-	return !waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) && info.si_pid;
-}
-
 static void wait_for_storm(struct storm *t, uint64_t ns, uint64_t moves, uint64_t work)
 {
 	struct timespec since = {};
@@ -186,7 +176,7 @@ static void wait_for_storm(struct storm *t, uint64_t ns, uint64_t moves, uint64_
 		enough = READ_ONCE(t->shared->moves) >= moves &&
 			 READ_ONCE(t->shared->work[0]) >= work &&
 			 READ_ONCE(t->shared->work[1]) >= work;
-	} while (!child_has_failed() && elapsed < (enough ? ns : MAX_STORM_NS));
+	} while (!vshare_child_has_ended() && elapsed < (enough ? ns : MAX_STORM_NS));
 	WRITE_ONCE(t->shared->stop, true);
 	igt_waitchildren();
 	igt_assert_f(enough, "The storm was too weak: %" PRIu64 " moves, %" PRIu64 " and %" PRIu64
