@@ -21,6 +21,12 @@ class Lane:
     append: str
     limit: int          # seconds that a subtest may take
     watch: list         # what guest/leftovers and scripts/test can look at
+    patching: list      # tests that have the kernel patch its text
+
+
+def for_patching(lane):
+    """The lane for tests that have the kernel patch its text: no two CPUs at once then."""
+    return dataclasses.replace(lane, thread="single", append=f"{lane.append} tracefs=yes")
 
 
 def load(name):
@@ -32,7 +38,7 @@ def load(name):
     facts = dict(line.split("=", 1) for line in run.stdout.splitlines())
     return Lane(name, facts["release"], facts["kernel"], facts["modules"],
                 int(facts["smp"]), facts["thread"], facts["memory"], facts["append"],
-                int(facts["limit"]), facts["watch"].split())
+                int(facts["limit"]), facts["watch"].split(), facts["patching"].split())
 
 
 def bzimage_release(path):

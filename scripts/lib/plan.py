@@ -63,6 +63,7 @@ class Group:
     vexport: str = ""                   # the same
     shared: bool = False                # may be spread over several guests
     one_shot: bool = False              # the kernel is not worth a look afterwards
+    patching: bool = False              # has the kernel patch its text
     batches: collections.deque = dataclasses.field(default_factory=collections.deque)
 
     def setup(self):
@@ -123,18 +124,26 @@ def parameters():
     return wanted
 
 
-def plain(patterns):
-    """The IGT tests and those of the modules and the command, on a correct importer."""
-    group = Group("plain", shared=True)
-    groups = {("", ""): group}
+def plain(patterns, patching):
+    """The IGT tests and those of the modules and the command, on a correct importer.
+
+    @patching: those that need a guest whose kernel may patch its text.
+    """
+    groups = {("", "", False): Group("plain", shared=True)}
     wanted = parameters()
+
+    def add(name, batch):
+        key = vexport, vimport, patches = *wanted.get(name, ("", "")), name in patching
+        groups.setdefault(key, Group(f"vexport {vexport} vimport {vimport}", vimport, vexport,
+                                     shared=True, patching=patches)).batches.append(batch)
+
     # First, because reloading takes longest, and then does not keep everybody waiting.
     for about, names in (("module", MODULE_TESTS), ("vshare", VSHARE_TESTS)):
         for name in names:
             if selected(f"{about}@{name}", patterns):
-                group.batches.append(Batch(about, f"/usr/lib/vshare/{about}-tests {name}",
-                                           [Item(f"{about}@{name}", name)], igt=False,
-                                           fresh_boot=True))
+                add(f"{about}@{name}", Batch(about, f"/usr/lib/vshare/{about}-tests {name}",
+                                             [Item(f"{about}@{name}", name)], igt=False,
+                                             fresh_boot=True))
     for binary in binaries():
         # Do not even list a test that no pattern can select.
         if patterns and not any(fnmatch.fnmatchcase(binary, p.split("@")[0]) for p in patterns):
@@ -142,10 +151,7 @@ def plain(patterns):
         items = [Item(f"{binary}@{subtest}", subtest) for subtest in subtests([binary])
                  if selected(f"{binary}@{subtest}", patterns)]
         if items:
-            key = vexport, vimport = wanted.get(binary, ("", ""))
-            groups.setdefault(key, Group(f"vexport {vexport} vimport {vimport}", vimport,
-                                         vexport, shared=True)
-                              ).batches.append(Batch(binary, binary, items))
+            add(binary, Batch(binary, binary, items))
     return [group for group in groups.values() if group.batches]
 
 
