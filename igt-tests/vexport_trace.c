@@ -438,7 +438,9 @@ static void trace_revoke_interrupted(struct vshare_session *s)
 	vexport_trace_off(&scene.trace, scene.id);
 	vexport_trace_drop_importers(&scene.trace);
 	vexport_trace_events(&scene.trace, names, ARRAY_SIZE(names));
-	expect_revoke_event(&scene.trace.events[3], "temporary", 1, "-" RESTART);
+	/* How many sg tables vimport's worker has given back by then, nobody knows. */
+	vexport_trace_text(&scene.trace.events[3], "state", "temporary");
+	vexport_trace_text(&scene.trace.events[3], "ret", "-" RESTART);
 	gem_close(vgem, handle);
 	close(vgem);
 	end(&scene);
