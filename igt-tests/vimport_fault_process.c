@@ -224,6 +224,8 @@ static void held_back_taken(struct vshare_session *s)
 	uint32_t vm;
 	int uffd;
 
+	igt_require_f(system("zcat /proc/config.gz 2>/dev/null | grep -q ^CONFIG_DEBUG_VM=y"),
+		      "The kernel prints a trace when hmm_range_fault() meets userfaultfd\n");
 	lr_memory_init(&t, s, userptr_alloc(PAGE), PAGE, 0);
 	vm = vimport_vm_create(t.lr.gpu.fd);
 	vimport_vm_map(t.lr.gpu.fd, vm, t.handle, 0, LR_MEMORY_VA, PAGE, 0);
