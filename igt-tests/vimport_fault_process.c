@@ -2,15 +2,12 @@
 /* Copyright (C) 2026 The vshare authors */
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "igt.h"
-#include "igt_gate.h"
 #include "igt_lr_memory.h"
-#include "igt_syncobj.h"
 #include "igt_userptr.h"
 #include "igt_vexport.h"
 #include "igt_vexport_profile.h"
@@ -154,95 +151,6 @@ static void held_back_unbound(struct vshare_session *s)
 	igt_assert_eq(vimport_lr_wait(&t.lr, done), -EFAULT);
 	igt_assert_eq_u64(t.mem[0], 0);
 	lr_memory_expect_works(&t);
-	close(uffd);
-	lr_memory_fini(&t);
-}
-
-static void *take_thread(void *page)
-{
-	madvise(page, PAGE, MADV_DONTNEED);
-	return NULL;
-}
-
-/* As uffd_expect(), for a descriptor that does not block: the job must still want the page. */
-static void expect_wanted(struct lr_memory *t, int uffd, uint64_t done)
-{
-	struct uffd_msg msg;
-
-	while (read(uffd, &msg, sizeof(msg)) < 0) {
-		igt_assert_eq(errno, EAGAIN);
-		igt_assert_f(!vimport_lr_done(&t->lr, done),
-			     "The job has ended without the page: %" PRId64 "\n",
-			     (int64_t)vimport_lr_fence(&t->lr)->error);
-		usleep(1000);
-	}
-	igt_assert_eq(msg.event, UFFD_EVENT_PAGEFAULT);
-}
-
-/*
- * The page is brought, and goes before the worker can look it up. Who takes it has to wait
- * for a job with a fence, which waits for another GPU. Until then it is there, but may not be
- * looked up.
- */
-static void take_again(struct lr_memory *t, int uffd, uint32_t vm)
-{
-	struct uffdio_zeropage zero = {
-		.range = { .start = to_user_pointer(t->mem), .len = PAGE },
-		.mode = UFFDIO_ZEROPAGE_MODE_DONTWAKE,
-	};
-	struct drm_vimport_info before, now;
-	struct vimport_job job = {};
-	int fd = t->lr.gpu.fd;
-	uint32_t closed, done;
-	pthread_t taker;
-	struct gate gate;
-
-	do_ioctl(uffd, UFFDIO_ZEROPAGE, &zero);
-	gate_close(&gate, 1, -1, 0, GATE_JOBS, 0);
-	closed = syncobj_create(fd, 0);
-	syncobj_import_sync_file(fd, closed, gate.fence);
-	vimport_job_delay(&job, 1);
-	vimport_job_sync(&job, closed, 0, 0);
-	done = vimport_submit(fd, vm, &job, 0);
-	vimport_get_info(fd, &before);
-	igt_assert_eq(pthread_create(&taker, NULL, take_thread, t->mem), 0);
-	do {
-		vimport_get_info(fd, &now);
-	} while (now.userptr_invalidations == before.userptr_invalidations && !usleep(500));
-	do_ioctl(uffd, UFFDIO_WAKE, &zero.range);
-	/* The gate opens by itself. */
-	pthread_join(taker, NULL);
-	gate_open(&gate);
-	igt_assert_eq(vimport_wait(fd, done), 0);
-	syncobj_destroy(fd, closed);
-}
-
-static void held_back_taken(struct vshare_session *s)
-{
-	struct lr_memory t;
-	uint64_t done;
-	uint32_t vm;
-	int uffd;
-
-	igt_require_f(system("zcat /proc/config.gz 2>/dev/null | grep -q ^CONFIG_DEBUG_VM=y"),
-		      "The kernel prints a trace when hmm_range_fault() meets userfaultfd\n");
-	lr_memory_init(&t, s, userptr_alloc(PAGE), PAGE, 0);
-	vm = vimport_vm_create(t.lr.gpu.fd);
-	vimport_vm_map(t.lr.gpu.fd, vm, t.handle, 0, LR_MEMORY_VA, PAGE, 0);
-	uffd = uffd_register(t.mem, PAGE);
-	igt_assert_eq(fcntl(uffd, F_SETFL, O_NONBLOCK), 0);
-	lr_memory_fill(&t, WORD, WORD, 5);
-	done = lr_memory_submit(&t);
-	for (int i = 0; i < 2; i++) {
-		expect_wanted(&t, uffd, done);
-		take_again(&t, uffd, vm);
-	}
-	expect_wanted(&t, uffd, done);
-	uffd_bring(uffd, t.mem);
-	igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
-	igt_assert_eq_u64(t.mem[1], 5);
-	igt_assert_eq_u64(t.mem[2], 0);
-	vimport_vm_destroy(t.lr.gpu.fd, vm);
 	close(uffd);
 	lr_memory_fini(&t);
 }
@@ -415,8 +323,6 @@ static const struct vshare_subtest subtests[] = {
 	{ "other-process", "Who has not the memory submits no job.", other_process },
 	{ "held-back", "A page that does not come holds up nobody else.", held_back },
 	{ "held-back-unbound", "When it comes, the mapping has gone.", held_back_unbound },
-	{ "held-back-taken", "When it comes, it goes again, and is asked for again.",
-	  held_back_taken },
 	{ "held-back-destroyed", "When it comes, the address space has gone.",
 	  held_back_destroyed },
 	{ "exit", "Jobs end when their process does.", exited },
