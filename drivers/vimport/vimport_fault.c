@@ -223,16 +223,15 @@ static int look_up(struct window *window)
 	if (bring < 0)
 		return bring;
 	if (bring == VIMPORT_HMM_NOBODY) {
-		ret = vimport_hmm_fault(userptr, window->offset, window->size, false,
-					&window->segs, &window->seq);
+		ret = vimport_hmm_fault(userptr, window->offset, window->size, &window->segs,
+					&window->seq);
 		if (ret != -EFAULT)
 			return ret;
 	}
 
 	window->offset = window->page;
 	window->size = PAGE_SIZE;
-	ret = vimport_hmm_fault(userptr, window->page, PAGE_SIZE, bring == VIMPORT_HMM_BROUGHT,
-				&window->segs, &window->seq);
+	ret = vimport_hmm_fault(userptr, window->page, PAGE_SIZE, &window->segs, &window->seq);
 	return ret == -EFAULT && bring == VIMPORT_HMM_BROUGHT ? -EBUSY : ret;
 }
 

@@ -54,18 +54,6 @@ static bool has_secret_memory(struct mm_struct *mm, unsigned long start, unsigne
 	return false;
 }
 
-/* Where nothing is faulted in, what is not there is found out here. */
-static int check_present(const struct vimport_userptr *userptr, const struct hmm_range *range)
-{
-	unsigned long wanted = HMM_PFN_VALID | (userptr->base.readonly ? 0 : HMM_PFN_WRITE);
-	unsigned long i;
-
-	for (i = 0; i < PHYS_PFN(range->end - range->start); i++)
-		if ((range->hmm_pfns[i] & wanted) != wanted)
-			return -EFAULT;
-	return 0;
-}
-
 static int fault_chunk(struct mm_struct *mm, struct hmm_range *range)
 {
 	int ret;
@@ -176,7 +164,7 @@ static int append_chunk(struct vimport_segs *segs, u64 offset, const struct hmm_
 }
 
 /* One sequence number covers all chunks: they are the buffer at one point in time. */
-static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size, bool present,
+static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size,
 		      unsigned long *pfns, struct vimport_segs *segs, unsigned long *seq)
 {
 	struct hmm_range range = {
@@ -184,7 +172,7 @@ static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size, boo
 		/* Sleeps while something is being taken away from the range. */
 		.notifier_seq = mmu_interval_read_begin(&userptr->notifier),
 		.hmm_pfns = pfns,
-		.default_flags = present ? 0 : HMM_PFN_REQ_FAULT |
+		.default_flags = HMM_PFN_REQ_FAULT |
 				 (userptr->base.readonly ? 0 : HMM_PFN_REQ_WRITE),
 	};
 	u64 end = offset + size;
@@ -195,8 +183,6 @@ static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size, boo
 		range.end = userptr->addr + min(end, offset + CHUNK_PAGES * PAGE_SIZE);
 
 		ret = fault_chunk(userptr->mm, &range);
-		if (!ret && present)
-			ret = check_present(userptr, &range);
 		if (ret)
 			return ret;
 		ret = settle_chunk(userptr, &range);
@@ -219,8 +205,6 @@ static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size, boo
  * @userptr: buffer
  * @offset: first byte of the part, a multiple of the page size
  * @size: its size, a multiple of the page size
- * @present: look up what is there, and fault nothing in: for pages that userspace brings,
- *	which the kernel warns of whoever asks for without being able to wait
  * @segs: zeroed; where the part is; to be freed with vimport_segs_fini() if the call
  *	succeeds
  * @seq: the sequence number that this is true for, to be checked with
@@ -233,7 +217,7 @@ static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size, boo
  * Return: 0; -EFAULT if not all of it is memory that may be used; -EBUSY if it does not
  * stop changing; -ENOMEM; -ERESTARTSYS.
  */
-int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size, bool present,
+int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size,
 		      struct vimport_segs *segs, unsigned long *seq)
 {
 	unsigned long timeout = jiffies + msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
@@ -251,7 +235,7 @@ int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size, boo
 	}
 
 	do {
-		ret = fault_once(userptr, offset, size, present, pfns, segs, seq);
+		ret = fault_once(userptr, offset, size, pfns, segs, seq);
 		if (ret)
 			vimport_segs_fini(segs);
 	} while (ret == -EBUSY && time_before(jiffies, timeout));

@@ -22,7 +22,7 @@ enum vimport_hmm_bring {
 	VIMPORT_HMM_BROUGHT,
 };
 
-int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size, bool present,
+int vimport_hmm_fault(struct vimport_userptr *userptr, u64 offset, u64 size,
 		      struct vimport_segs *segs, unsigned long *seq);
 
 int vimport_hmm_bring(struct vimport_userptr *userptr, u64 page, u64 offset, u64 size);

@@ -258,7 +258,7 @@ int vimport_userptr_fault(struct vimport_userptr *userptr, bool must_exist)
 	int ret;
 
 	atomic64_inc(&to_vdev(userptr)->counters.userptr_faults);
-	ret = vimport_hmm_fault(userptr, 0, userptr->base.base.size, false, &segs, &seq);
+	ret = vimport_hmm_fault(userptr, 0, userptr->base.base.size, &segs, &seq);
 	trace_vimport_userptr_fault(userptr, ret);
 	if (ret && (ret != -EFAULT || must_exist))
 		return ret;
