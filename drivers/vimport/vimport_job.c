@@ -289,9 +289,9 @@ static int submit(struct vimport_job *job, struct vimport_syncs *syncs, u32 flag
 	/* Found a moment ago, and gone since then. */
 	if (READ_ONCE(vm->dead) || READ_ONCE(job->queue->dead))
 		return -ENOENT;
-	ret = vimport_queue_error(job->queue);
-	if (ret)
-		return ret;
+	/* Not vimport_queue_error(): the queue may go between here and there. */
+	if (READ_ONCE(job->queue->banned))
+		return -ECANCELED;
 	if (!vimport_use_has_room(vm, job->cost_ns))
 		return -EAGAIN;
 

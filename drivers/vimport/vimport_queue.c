@@ -162,7 +162,7 @@ static void destroy(struct vimport_queue *queue)
 {
 	struct drm_gpuvm *gpuvm = &queue->vm->base;
 
-	/* Pairs with the READ_ONCE() in vimport_queue_error(). */
+	/* Pairs with the READ_ONCE() in vimport_queue_error(), and in submit(). */
 	WRITE_ONCE(queue->dead, true);
 	if (queue->vm->faulting)
 		vimport_lr_queue_kill(queue->vm, &queue->lr);
@@ -201,12 +201,12 @@ void vimport_queue_destroy_all(struct drm_file *file, const struct vimport_vm *v
  */
 void vimport_queue_ban(struct vimport_queue *queue)
 {
-	/* Pairs with the READ_ONCE() in vimport_queue_error(). */
+	/* Pairs with the READ_ONCE() in vimport_queue_error(), and in submit(). */
 	WRITE_ONCE(queue->banned, true);
 }
 
 /**
- * vimport_queue_error - why a job of a queue may not run, or be submitted
+ * vimport_queue_error - why a job of a queue may not run
  * @queue: queue
  *
  * Return: zero if it may, -ECANCELED if the queue is banned or its id is gone.
