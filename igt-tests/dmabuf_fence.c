@@ -310,7 +310,7 @@ static const struct vshare_subtest subtests[] = {
 	  move_waits_imported },
 };
 
-igt_main
+igt_main_args("", vimport_options, vimport_options_help, vimport_options_handler, NULL)
 {
 	igt_fixture {
 		close(vimport_open(0));

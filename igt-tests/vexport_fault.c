@@ -144,12 +144,11 @@ static void bad_arguments(struct vshare_session *s)
 	bad = good;
 	bad.error = -EIO;
 	refuse(s, bad, EINVAL);
-	/* Who tells gives no error. */
+	/* Who tells, or does not, gives no error. */
 	bad = good;
-	bad.kind = DRM_VEXPORT_FAULT_NOTIFY_PINNED;
-	refuse(s, bad, EINVAL);
-	bad.kind = DRM_VEXPORT_FAULT_NOTIFY_IN_PIN;
-	refuse(s, bad, EINVAL);
+	for (bad.kind = DRM_VEXPORT_FAULT_NOTIFY_PINNED; bad.kind < VEXPORT_FAULT_KINDS;
+	     bad.kind++)
+		refuse(s, bad, EINVAL);
 	/* To end a fault takes nothing, and neither does to ask. */
 	bad = good;
 	bad.nth = 0;

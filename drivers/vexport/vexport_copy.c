@@ -14,6 +14,7 @@
 #include "vexport_bo.h"
 #include "vexport_copy.h"
 #include "vexport_drv.h"
+#include "vexport_fault.h"
 #include "vexport_pattern.h"
 #include "vexport_quarantine.h"
 #include "vexport_stall.h"
@@ -162,10 +163,13 @@ struct dma_fence *vexport_copy_submit_locked(struct vexport_bo *bo, struct vexpo
 	if (!copy)
 		return ERR_PTR(-ENOMEM);
 
-	ret = dma_resv_get_singleton(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP, &copy->after);
-	if (ret) {
-		kfree(copy);
-		return ERR_PTR(ret);
+	if (!vexport_fault_breaks(bo, DRM_VEXPORT_FAULT_NO_WAIT)) {
+		ret = dma_resv_get_singleton(bo->base.base.resv, DMA_RESV_USAGE_BOOKKEEP,
+					     &copy->after);
+		if (ret) {
+			kfree(copy);
+			return ERR_PTR(ret);
+		}
 	}
 
 	/* The buffer belongs to this module, so it cannot be going away now. */

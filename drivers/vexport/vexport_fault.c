@@ -22,6 +22,10 @@
  * are right all the time. An error is given before anything was done; who is told for
  * nothing maps the same pages again.
  *
+ * And there are rules that the exporter itself breaks, to see whether a test of
+ * exporters notices: at the place where it keeps the rule it asks whether to do
+ * so this time.
+ *
  * A buffer without faults costs its callbacks the look at a pointer. Attach comes
  * without the reservation, so faults have a lock of their own, which is the innermost.
  */
@@ -30,7 +34,7 @@ static bool misbehave;
 module_param(misbehave, bool, 0444);
 MODULE_PARM_DESC(misbehave, "Let CAP_SYS_ADMIN ask for faults and stalls (default off)");
 
-#define KINDS		(DRM_VEXPORT_FAULT_NOTIFY_IN_PIN + 1)
+#define KINDS		(DRM_VEXPORT_FAULT_HASTY_REVOKE + 1)
 
 struct fault {
 	/* From one opportunity to the next, if there is to be a next. */
@@ -119,6 +123,20 @@ void vexport_fault_notify_locked(struct vexport_bo *bo, enum drm_vexport_fault_k
 
 	if (fires(bo, kind, &error))
 		vexport_move_notify_locked(bo);
+}
+
+/**
+ * vexport_fault_breaks - the exporter is about to keep a rule
+ * @bo: the buffer
+ * @kind: what would break it
+ *
+ * Return: true if the rule is to be broken this time.
+ */
+bool vexport_fault_breaks(struct vexport_bo *bo, enum drm_vexport_fault_kind kind)
+{
+	int error;
+
+	return fires(bo, kind, &error);
 }
 
 /**

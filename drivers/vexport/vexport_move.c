@@ -13,6 +13,7 @@
 #include "vexport_copy.h"
 #include "vexport_dmabuf.h"
 #include "vexport_drv.h"
+#include "vexport_fault.h"
 #include "vexport_move.h"
 #include "vexport_pattern.h"
 #include "vexport_profile.h"
@@ -92,6 +93,7 @@ struct move {
 	bool watched; /* what is left, because an importer has it mapped */
 	bool touched; /* by a CPU */
 	bool queued; /* a worker ends it */
+	bool late; /* importers are told at its end: a deliberate bug */
 };
 
 /* Does somebody else than our own copy engine still use the buffer? */
@@ -173,7 +175,9 @@ static int begin_locked(struct vexport_bo *bo, struct move *move, bool evict)
 	/* Zapped by now: the next fault sets it again. */
 	bo->cpu_touched = false;
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_BEGIN);
-	vexport_move_notify_locked(bo);
+	move->late = vexport_fault_breaks(bo, DRM_VEXPORT_FAULT_LATE_NOTIFY);
+	if (!move->late && !vexport_fault_breaks(bo, DRM_VEXPORT_FAULT_NO_NOTIFY))
+		vexport_move_notify_locked(bo);
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_NOTIFIED);
 	return dma_resv_reserve_fences(bo->base.base.resv, 1);
 }
@@ -184,6 +188,8 @@ static void end_locked(struct vexport_bo *bo, struct move *move, bool evict)
 
 	dma_resv_assert_held(bo->base.base.resv);
 
+	if (move->late)
+		vexport_move_notify_locked(bo);
 	if (!move->queued)
 		trace_vexport_move_end(vdev, bo->id, vexport_bo_next_generation(bo), 0);
 
@@ -297,9 +303,11 @@ static int move_inline(struct vexport_bo *bo, struct ttm_operation_ctx *ctx,
 	dma_resv_assert_held(bo->base.base.resv);
 
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_MOVE_RESERVED);
-	ret = ttm_bo_wait_ctx(&bo->base, ctx);
-	if (ret)
-		return ret;
+	if (!vexport_fault_breaks(bo, DRM_VEXPORT_FAULT_NO_WAIT)) {
+		ret = ttm_bo_wait_ctx(&bo->base, ctx);
+		if (ret)
+			return ret;
+	}
 
 	copy_locked(bo, dst, src);
 	ttm_bo_move_sync_cleanup(&bo->base, new_mem);

@@ -16,6 +16,7 @@
 #include "vexport_attachment.h"
 #include "vexport_bo.h"
 #include "vexport_dmabuf.h"
+#include "vexport_fault.h"
 #include "vexport_move.h"
 #include "vexport_pattern.h"
 #include "vexport_quarantine.h"
@@ -268,6 +269,8 @@ static int finish(struct vexport_bo *bo, struct drm_vexport_bo_revoke *args,
 	}
 
 	vexport_stall_bo(bo, DRM_VEXPORT_STALL_REVOKE_IDLE);
+	if (vexport_fault_breaks(bo, DRM_VEXPORT_FAULT_HASTY_REVOKE))
+		return 0;
 	ret = wait_event_interruptible_timeout(bo->let_go, has_let_go(bo),
 					       drm_timeout_abs_to_jiffies(args->timeout_nsec));
 	if (ret < 0)

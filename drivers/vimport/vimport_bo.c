@@ -117,6 +117,11 @@ int vimport_bo_validate_locked(struct vimport_bo *bo)
 	if (bo->sgt && !bo->stale)
 		return 0;
 
+	if (bo->sgt && bo->bugs & DRM_VIMPORT_BUG_KEEP_TABLE) {
+		bo->stale = false;
+		bo->generation++;
+		return 0;
+	}
 	if (bo->sgt) {
 		ret = wait_idle_locked(bo);
 		if (ret)
@@ -181,7 +186,7 @@ static void release_work(struct work_struct *work)
 		queue_delayed_work(vimport_release_wq, &bo->release_work, RELEASE_DELAY);
 		return;
 	}
-	if (!bo->stale)
+	if (!bo->stale || bo->bugs & DRM_VIMPORT_BUG_KEEP_TABLE)
 		goto out_unlock;
 	/* Whoever is yet to zap queues this work again when that is done. */
 	drm_gem_for_each_gpuvm_bo(vm_bo, &bo->base) {
@@ -385,7 +390,8 @@ void vimport_bo_misbehave(struct drm_gem_object *obj, u32 bugs)
 
 	dma_resv_lock(obj->resv, NULL);
 	/* Behaving begins with what has been ignored. */
-	if (bo->bugs & ~bugs & DRM_VIMPORT_BUG_IGNORE_INVALIDATE)
+	if (bo->bugs & ~bugs &
+	    (DRM_VIMPORT_BUG_IGNORE_INVALIDATE | DRM_VIMPORT_BUG_KEEP_TABLE))
 		invalidate_locked(bo);
 	bo->bugs = bugs;
 	dma_resv_unlock(obj->resv);

@@ -29,6 +29,7 @@
 #include "vimport_fence.h"
 #include "vimport_job.h"
 #include "vimport_lr_job.h"
+#include "vimport_misbehave.h"
 #include "vimport_queue.h"
 #include "vimport_sync.h"
 #include "vimport_update.h"
@@ -162,6 +163,8 @@ int vimport_job_depend_locked(struct vimport_job *job, struct drm_exec *exec,
 	vimport_vm_assert_submitting(job->vm);
 
 	for (i = 0; (obj = drm_exec_obj(exec, i)); i++) {
+		if (vimport_misbehave_has_locked(job->vm, obj, DRM_VIMPORT_BUG_IGNORE_FENCES))
+			continue;
 		ret = drm_sched_job_add_resv_dependencies(&job->base, obj->resv, usage);
 		if (ret)
 			return ret;
@@ -229,6 +232,7 @@ static bool commit_locked(struct vimport_job *job, struct vimport_job *update,
 	drm_sched_job_arm(&job->base);
 	fence = &job->base.s_fence->finished;
 	drm_gpuvm_resv_add_fence(&vm->base, exec, fence, DMA_RESV_USAGE_BOOKKEEP, publish);
+	vimport_misbehave_published_locked(vm, exec, fence);
 	vimport_sync_publish(syncs, fence);
 
 	job->number = atomic64_inc_return(&to_vimport_device(vm->base.drm)->counters.last_job);

@@ -16,6 +16,7 @@
  */
 
 #include <drm/drm_device.h>
+#include <drm/drm_exec.h>
 #include <drm/drm_file.h>
 #include <drm/vimport_drm.h>
 
@@ -31,6 +32,7 @@
 #include "vimport_drv.h"
 #include "vimport_misbehave.h"
 #include "vimport_userptr.h"
+#include "vimport_vm.h"
 
 #define ALL_BUGS	(DRM_VIMPORT_BUG_IGNORE_INVALIDATE |	\
 			 DRM_VIMPORT_BUG_RESV_IN_INVALIDATE |	\
@@ -44,7 +46,10 @@
 			 DRM_VIMPORT_BUG_SURPLUS_UNPIN |	\
 			 DRM_VIMPORT_BUG_HANG |		\
 			 DRM_VIMPORT_BUG_USERPTR_PIN |	\
-			 DRM_VIMPORT_BUG_NO_FLUSH)
+			 DRM_VIMPORT_BUG_NO_FLUSH |		\
+			 DRM_VIMPORT_BUG_NO_PUBLISH |		\
+			 DRM_VIMPORT_BUG_IGNORE_FENCES |	\
+			 DRM_VIMPORT_BUG_KEEP_TABLE)
 
 /* What a late write leaves: no tag, and not what vexport fills storage with. */
 #define LATE_WORD	0x1a7e1a7e1a7e1a7eULL
@@ -85,6 +90,51 @@ int vimport_misbehave_ioctl(struct drm_device *drm, void *data, struct drm_file 
 		add_taint(TAINT_TEST, LOCKDEP_STILL_OK);
 	WRITE_ONCE(vfile->bugs, args->bugs);
 	return 0;
+}
+
+/**
+ * vimport_misbehave_has_locked - whether a buffer of an address space has a bug
+ * @vm: address space
+ * @obj: one of the objects that its jobs lock
+ * @bug: a DRM_VIMPORT_BUG_*
+ *
+ * Return: false also for the object that only lends @vm its reservation.
+ */
+bool vimport_misbehave_has_locked(struct vimport_vm *vm, struct drm_gem_object *obj, u32 bug)
+{
+	dma_resv_assert_held(obj->resv);
+
+	return misbehave && obj != vm->base.r_obj && to_vimport_bo(obj)->bugs & bug;
+}
+
+/**
+ * vimport_misbehave_published_locked - have buffers forget the job that was just published
+ * @vm: address space of the job
+ * @exec: the objects that it has locked
+ * @fence: its fence
+ *
+ * It stays in the reservation of the address space, so that no sg table is given back
+ * before the job is over: what an exporter gives away too early it still holds.
+ */
+void vimport_misbehave_published_locked(struct vimport_vm *vm, struct drm_exec *exec,
+					struct dma_fence *fence)
+{
+	struct drm_gem_object *obj;
+	struct dma_fence *stub;
+	unsigned long i;
+
+	vimport_vm_assert_submitting(vm);
+
+	if (!misbehave)
+		return;
+
+	stub = dma_fence_get_stub();
+	for (i = 0; (obj = drm_exec_obj(exec, i)); i++) {
+		if (vimport_misbehave_has_locked(vm, obj, DRM_VIMPORT_BUG_NO_PUBLISH))
+			dma_resv_replace_fences(obj->resv, fence->context, stub,
+						DMA_RESV_USAGE_BOOKKEEP);
+	}
+	dma_fence_put(stub);
 }
 
 /* By now the exporter has had the time to fill the storage that the buffer has left. */

@@ -8,6 +8,35 @@ const int vexport_fault_errors[VEXPORT_FAULT_ERRORS] = {
 	ETIMEDOUT,
 };
 
+int vexport_bug = -1;
+
+static const struct {
+	const char *name;
+	int kind;
+} bugs[] = {
+	{ "no-notify", DRM_VEXPORT_FAULT_NO_NOTIFY },
+	{ "late-notify", DRM_VEXPORT_FAULT_LATE_NOTIFY },
+	{ "no-wait", DRM_VEXPORT_FAULT_NO_WAIT },
+	{ "hasty-revoke", DRM_VEXPORT_FAULT_HASTY_REVOKE },
+};
+
+/**
+ * vexport_bug_set - have the exporter break a rule whenever it could
+ * @name: which one
+ *
+ * Returns: false if there is no such rule.
+ */
+bool vexport_bug_set(const char *name)
+{
+	for (unsigned int i = 0; i < ARRAY_SIZE(bugs); i++) {
+		if (!strcmp(name, bugs[i].name)) {
+			vexport_bug = bugs[i].kind;
+			return true;
+		}
+	}
+	return false;
+}
+
 /**
  * vexport_fault_arm - have the importers of a buffer treated as no exporter should
  * @fd: device file of the exporter, loaded with misbehave=1

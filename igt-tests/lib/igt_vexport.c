@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "igt.h"
+#include "igt_fault.h"
 #include "igt_vexport.h"
 #include "igt_vshare.h"
 
@@ -383,6 +384,8 @@ void vexport_bo_init(struct vexport_bo *bo, int fd, size_t size, uint32_t placem
 	bo->dmabuf = prime_handle_to_fd_for_mmap(fd, bo->handle);
 	igt_assert_fd(bo->dmabuf);
 	bo->map = vexport_dmabuf_mmap(bo->dmabuf, size);
+	if (vexport_bug >= 0)
+		vexport_fault_arm(fd, bo->dmabuf, vexport_bug, 0, 1, DRM_VEXPORT_FAULT_REPEAT);
 }
 
 /**

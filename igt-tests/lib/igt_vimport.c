@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "igt.h"
+#include "igt_fault.h"
 #include "igt_syncobj.h"
 #include "igt_vimport.h"
 #include "igt_vshare.h"
@@ -19,17 +20,21 @@ uint32_t vimport_bugs;
 
 const struct option vimport_options[] = {
 	{ "bug", required_argument, NULL, 'b' },
+	{ "exporter-bug", required_argument, NULL, 'e' },
 	{},
 };
 
 const char vimport_options_help[] =
 	"  --bug=NAME\tswitch a deliberate bug of vimport on. NAME is one of\n"
-	"\t\t  ignore-invalidate, userptr-pin, no-flush: the test must fail\n"
+	"\t\t  ignore-invalidate, keep-table, no-flush, no-publish, ignore-fences,\n"
+	"\t\t  userptr-pin: the test must fail\n"
 	"\t\t  resv-in-invalidate, resv-in-signalling, reclaim-in-signalling:\n"
 	"\t\t  a kernel with lockdep must complain\n"
 	"\t\t  write-after-unmap, unmap-direction, unmap-twice, detach-mapped,\n"
 	"\t\t  detach-pinned, surplus-unpin: the verdict of vexport must tell\n"
-	"\t\tNeeds vimport.ko loaded with misbehave=1.\n";
+	"\t\tNeeds vimport.ko loaded with misbehave=1.\n"
+	"  --exporter-bug=NAME\tlikewise of vexport: no-notify, late-notify, no-wait or\n"
+	"\t\thasty-revoke\n";
 
 static const struct {
 	const char *name;
@@ -47,14 +52,17 @@ static const struct {
 	{ "surplus-unpin", DRM_VIMPORT_BUG_SURPLUS_UNPIN },
 	{ "userptr-pin", DRM_VIMPORT_BUG_USERPTR_PIN },
 	{ "no-flush", DRM_VIMPORT_BUG_NO_FLUSH },
+	{ "no-publish", DRM_VIMPORT_BUG_NO_PUBLISH },
+	{ "ignore-fences", DRM_VIMPORT_BUG_IGNORE_FENCES },
+	{ "keep-table", DRM_VIMPORT_BUG_KEEP_TABLE },
 };
 
 int vimport_options_handler(int opt, int index, void *data)
 {
-	if (opt != 'b')
-		return IGT_OPT_HANDLER_ERROR;
+	if (opt == 'e' && vexport_bug_set(optarg))
+		return IGT_OPT_HANDLER_SUCCESS;
 
-	for (unsigned int i = 0; i < ARRAY_SIZE(bugs); i++) {
+	for (unsigned int i = 0; opt == 'b' && i < ARRAY_SIZE(bugs); i++) {
 		if (!strcmp(optarg, bugs[i].name)) {
 			vimport_bugs |= bugs[i].bug;
 			return IGT_OPT_HANDLER_SUCCESS;

@@ -14,6 +14,9 @@ TESTS = os.path.join(ROOT, "igt-tests")
 MUTANTS = os.path.join(TESTS, "mutants")
 PARAMETERS = os.path.join(TESTS, "parameters")
 
+# What a module has to be loaded with before it lets itself be told to do wrong.
+MISBEHAVE = "misbehave=1"
+
 # Done by scripts/guest/module-tests, each from "loaded and idle" back to it.
 MODULE_TESTS = ("reload-10", "busy-vexport", "busy-vimport", "busy-dmabuf")
 
@@ -165,21 +168,25 @@ def mutants(patterns, lane):
             if not line or line.startswith("#"):
                 continue
             fields = [field.strip() for field in line.split("|")]
-            if len(fields) != 6:
-                raise Error(f"igt-tests/mutants:{number}: six fields, 'name | lanes | vimport "
-                            f"parameters | command | subtests | complaint', are needed")
-            bug, lanes = fields[:2]
+            if len(fields) != 7 or fields[3] not in ("vexport", "vimport"):
+                raise Error(f"igt-tests/mutants:{number}: seven fields, 'name | rule | lanes | "
+                            f"module | command | subtests | complaint', are needed")
+            bug, rule, lanes, module = fields[:4]
             if lane not in lanes.split(","):
                 continue
             if not selected(f"mutant@{bug}", [p for p in patterns if p.count("@") < 2]) \
                     and not any(p.count("@") == 2 for p in patterns):
                 continue
-            for batch in _mutant(bug, *fields[3:], patterns, f"igt-tests/mutants:{number}"):
+            for batch in _mutant(bug, *fields[4:], patterns, f"igt-tests/mutants:{number}"):
                 # The lock checker gives up after its first report, so a boot for each.
-                key = batch.items[0].name if fields[5] else ""
-                vexport = wanted.get(shlex.split(fields[3])[0], ("", ""))[0]
-                group = groups.setdefault((fields[2], vexport, key),
-                                          Group(f"mutant {bug}", fields[2], vexport,
+                key = batch.items[0].name if fields[6] else ""
+                vexport, vimport = wanted.get(shlex.split(fields[4])[0], ("", ""))
+                if module == "vexport":
+                    vexport = MISBEHAVE
+                else:
+                    vimport = MISBEHAVE
+                group = groups.setdefault((vimport, vexport, key),
+                                          Group(f"mutant {bug}", vimport, vexport,
                                                 one_shot=bool(key)))
                 group.batches.append(batch)
     return list(groups.values())

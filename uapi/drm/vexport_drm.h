@@ -1041,7 +1041,10 @@ struct drm_vexport_bo_profile {
 /**
  * enum drm_vexport_fault_kind - what may be done to the importers of a buffer
  *
- * An error is given instead of what was asked for, before anything has been done.
+ * An error is given instead of what was asked for, before anything has been done. From
+ * %DRM_VEXPORT_FAULT_NO_NOTIFY on it is the exporter that breaks a rule, which no importer
+ * can make up for: whoever tests exporters has to see that. Its pages are safe all the
+ * same, because it keeps what importers have mapped.
  */
 enum drm_vexport_fault_kind {
 	/** @DRM_VEXPORT_FAULT_ATTACH: To attach fails. */
@@ -1069,6 +1072,18 @@ enum drm_vexport_fault_kind {
 	 * returns. The buffer stays.
 	 */
 	DRM_VEXPORT_FAULT_NOTIFY_IN_PIN = 4,
+
+	/** @DRM_VEXPORT_FAULT_NO_NOTIFY: Importers are not told of a move. */
+	DRM_VEXPORT_FAULT_NO_NOTIFY = 5,
+
+	/** @DRM_VEXPORT_FAULT_LATE_NOTIFY: They are told when the content has been copied. */
+	DRM_VEXPORT_FAULT_LATE_NOTIFY = 6,
+
+	/** @DRM_VEXPORT_FAULT_NO_WAIT: A move does not wait for the fences of importers. */
+	DRM_VEXPORT_FAULT_NO_WAIT = 7,
+
+	/** @DRM_VEXPORT_FAULT_HASTY_REVOKE: A revoke does not wait for them to unmap. */
+	DRM_VEXPORT_FAULT_HASTY_REVOKE = 8,
 };
 
 /** DRM_VEXPORT_FAULT_REPEAT - at every n-th opportunity, not only at the first n-th */

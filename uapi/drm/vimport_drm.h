@@ -983,6 +983,29 @@ struct drm_vimport_raw {
 #define DRM_VIMPORT_BUG_NO_FLUSH		(1 << 12)
 
 /**
+ * DRM_VIMPORT_BUG_NO_PUBLISH - exporters are not told of jobs
+ *
+ * The fence of a job is in no reservation of its buffers when it is submitted, so a move
+ * does not wait for it, and neither does implicit synchronisation.
+ */
+#define DRM_VIMPORT_BUG_NO_PUBLISH		(1 << 13)
+
+/**
+ * DRM_VIMPORT_BUG_IGNORE_FENCES - jobs do not wait for the fences of their buffers
+ *
+ * Not even for that of a move: a job stores to the new place before the content is there.
+ */
+#define DRM_VIMPORT_BUG_IGNORE_FENCES		(1 << 14)
+
+/**
+ * DRM_VIMPORT_BUG_KEEP_TABLE - what was mapped before a move is used after it
+ *
+ * The importer stops its jobs, as it should, and then goes on with the sg table that it
+ * has instead of asking for a new one.
+ */
+#define DRM_VIMPORT_BUG_KEEP_TABLE		(1 << 15)
+
+/**
  * struct drm_vimport_misbehave - switch deliberate bugs on for this file
  *
  * A buffer has the bugs that this file had when it last got its handle from
