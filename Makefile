@@ -51,6 +51,9 @@ test: deps ## Run all tests in a virtual machine [TESTS='dmabuf_*'] [LANE=stock]
 	@$(MAKE) --no-print-directory -s all
 	@scripts/test --lane '$(LANE)' $(if $(JOBS),--jobs '$(JOBS)') $(if $(TESTS),-- '$(TESTS)')
 
+html: deps ## Make pages of what the last make test has found, with piglit [LANE=stock]
+	@scripts/html --lane '$(LANE)'
+
 bench: deps ## Measure moves and sharing in a virtual machine [ICOUNT=1] [NATIVE=1] [ARGS=...]
 	@echo 'Building ...'
 	@$(MAKE) --no-print-directory -s all VSHARE_BENCH=y
@@ -86,4 +89,4 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all modules userspace igt-tests demo test bench in-tree check deps install modules_install clean help
+.PHONY: all modules userspace igt-tests demo test html bench in-tree check deps install modules_install clean help

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
-"""Judges subtests, prints them as they end, and writes results.json.
+"""Judges subtests, prints them as they end, and writes files about them.
 
-The file has the form that igt_runner gives it, so that tools which read that
-understand it; "verdict" and "why" are ours.
+results.json has the form that igt_runner gives it, so that tools which read that
+understand it; "verdict" and "why" are ours. The others are made from it.
 """
 
 import collections
@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 
-from . import splat
+from . import formats, splat
 
 IGT_RESULTS = ("pass", "fail", "skip", "crash", "timeout", "dmesg-warn", "dmesg-fail", "abort",
                "incomplete", "notrun", "warn")
@@ -97,9 +97,10 @@ def _judge_bug(item, outcome, complaint):
 class Results:
     """All subtests of a run. Used by several threads."""
 
-    def __init__(self, lane, expected):
+    def __init__(self, lane, expected, progress):
         self._lane = lane
         self._expected = expected
+        self._progress = progress
         self._tests = {}
         self._start = time.time()
         self._lock = threading.Lock()
@@ -135,12 +136,14 @@ class Results:
                 "time": {"__type__": "TimeAttribute", "start": end - seconds, "end": end},
                 "out": out, "err": "", "dmesg": splat.readable(log),
             }
+            self._progress.clear()
             self._print(name, verdict, why, seconds)
             if verdict == "failed":
                 self._print_block("output", "\n".join(out.splitlines()[-EXCERPT:]))
                 self._print_block("kernel log", splat.excerpt(log, EXCERPT,
                                                                 self._expected.messages))
             sys.stdout.flush()
+            self._progress.ended(name)
 
     def _print(self, name, verdict, why, seconds):
         word = {"passed": "pass", "failed": "FAIL", "skipped": "skip"}[verdict]
@@ -156,18 +159,28 @@ class Results:
                 print(f"    {line}")
 
     def counts(self):
+        """(passed, failed, skipped)"""
         count = collections.Counter(test["verdict"] for test in self._tests.values())
         return count["passed"], count["failed"], count["skipped"]
 
-    def write(self, path, uname):
-        """Write results.json to @path."""
+    def write(self, directory, uname):
+        """Write results.json, .xml (JUnit) and .ktap to @directory."""
+        document = self.document(uname)
+        path = os.path.join(directory, "results")
+        _write(f"{path}.json", json.dumps(document, indent=1) + "\n")
+        _write(f"{path}.xml", formats.junit(document))
+        _write(f"{path}.ktap", formats.ktap(document))
+        self._progress.clear()
+
+    def document(self, uname):
+        """What results.json has in it."""
         totals = {}
         for name, test in self._tests.items():
             for key in ("", "root", "igt@" + name.split("@")[0]):
                 total = totals.setdefault(key, dict.fromkeys(IGT_RESULTS, 0))
                 total[test["result"]] += 1
         passed, failed, skipped = self.counts()
-        document = {
+        return {
             "__type__": "TestrunResult",
             "results_version": 10,
             "name": f"vshare-{self._lane.name}",
@@ -178,7 +191,9 @@ class Results:
             "totals": totals,
             "verdicts": {"passed": passed, "failed": failed, "skipped": skipped},
         }
-        with open(path + ".new", "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1)
-            file.write("\n")
-        os.replace(path + ".new", path)
+
+
+def _write(path, text):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
