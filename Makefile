@@ -51,6 +51,11 @@ test: deps ## Run all tests in a virtual machine [TESTS='dmabuf_*'] [LANE=stock]
 	@$(MAKE) --no-print-directory -s all
 	@scripts/test --lane '$(LANE)' $(if $(JOBS),--jobs '$(JOBS)') $(if $(TESTS),-- '$(TESTS)')
 
+mutants: deps ## Show that the tests notice every deliberate bug [LANE=stock] [TESTS='mutant@no-*'] [JOBS=2]
+	@echo 'Building ...'
+	@$(MAKE) --no-print-directory -s all
+	@scripts/test --lane '$(LANE)' --set mutants $(if $(JOBS),--jobs '$(JOBS)') $(if $(TESTS),-- '$(TESTS)')
+
 html: deps ## Make pages of what the last make test has found, with piglit [LANE=stock]
 	@scripts/html --lane '$(LANE)'
 
@@ -89,4 +94,4 @@ help: ## Show this list
 	@echo
 	@awk -F ':.*## ' '/^[a-z_-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: all modules userspace igt-tests demo test html bench in-tree check deps install modules_install clean help
+.PHONY: all modules userspace igt-tests demo test mutants html bench in-tree check deps install modules_install clean help

@@ -163,6 +163,10 @@ class Results:
         count = collections.Counter(test["verdict"] for test in self._tests.values())
         return count["passed"], count["failed"], count["skipped"]
 
+    def tests(self):
+        """{name: what became of it}"""
+        return dict(self._tests)
+
     def write(self, directory, uname):
         """Write results.json, .xml (JUnit) and .ktap to @directory."""
         document = self.document(uname)
