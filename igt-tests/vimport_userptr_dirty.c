@@ -248,7 +248,7 @@ static const struct vshare_subtest subtests[] = {
 	{ "file-written", "So does what is written over what is there.", file_written },
 };
 
-igt_main
+igt_main_args("", vimport_options, vimport_options_help, vimport_options_handler, NULL)
 {
 	igt_fixture {
 		close(vimport_open(0));

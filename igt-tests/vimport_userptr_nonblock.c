@@ -145,7 +145,7 @@ static const struct vshare_subtest subtests[] = {
 	{ "busy", "Memory that jobs are going to use is left alone.", busy },
 };
 
-igt_main
+igt_main_args("", vimport_options, vimport_options_help, vimport_options_handler, NULL)
 {
 	igt_fixture
 		close(vimport_open(0));

@@ -16,6 +16,8 @@
  * made without the lock could name a page that has a new owner by then.
  */
 
+#include <drm/vimport_drm.h>
+
 #include <linux/hmm.h>
 #include <linux/magic.h>
 #include <linux/memory_hotplug.h>
@@ -133,7 +135,8 @@ static int settle_chunk(struct vimport_userptr *userptr, const struct hmm_range 
 			goto out_unlock;
 		}
 		folio = page_folio(page);
-		if (userptr->base.readonly || folio == last)
+		if (userptr->base.readonly || folio == last ||
+		    userptr->base.bugs & DRM_VIMPORT_BUG_NO_DIRTY)
 			continue;
 		if (folio_test_anon(folio) || folio_test_swapbacked(folio))
 			folio_mark_dirty(folio);

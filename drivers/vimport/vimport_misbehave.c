@@ -21,6 +21,7 @@
 #include <drm/vimport_drm.h>
 
 #include <linux/capability.h>
+#include <linux/delay.h>
 #include <linux/dma-buf.h>
 #include <linux/dma-resv.h>
 #include <linux/highmem.h>
@@ -33,6 +34,13 @@
 #include "vimport_misbehave.h"
 #include "vimport_userptr.h"
 #include "vimport_vm.h"
+
+/* What a userptr buffer may do wrong without anybody's memory being in danger. */
+#define USERPTR_BUGS	(DRM_VIMPORT_BUG_NO_PUBLISH |		\
+			 DRM_VIMPORT_BUG_NO_DIRTY |		\
+			 DRM_VIMPORT_BUG_RESV_IN_NOTIFIER |	\
+			 DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER |	\
+			 DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER)
 
 #define ALL_BUGS	(DRM_VIMPORT_BUG_IGNORE_INVALIDATE |	\
 			 DRM_VIMPORT_BUG_RESV_IN_INVALIDATE |	\
@@ -47,9 +55,9 @@
 			 DRM_VIMPORT_BUG_HANG |		\
 			 DRM_VIMPORT_BUG_USERPTR_PIN |	\
 			 DRM_VIMPORT_BUG_NO_FLUSH |		\
-			 DRM_VIMPORT_BUG_NO_PUBLISH |		\
 			 DRM_VIMPORT_BUG_IGNORE_FENCES |	\
-			 DRM_VIMPORT_BUG_KEEP_TABLE)
+			 DRM_VIMPORT_BUG_KEEP_TABLE |		\
+			 USERPTR_BUGS)
 
 /* What a late write leaves: no tag, and not what vexport fills storage with. */
 #define LATE_WORD	0x1a7e1a7e1a7e1a7eULL
@@ -279,6 +287,38 @@ static void lock_a_reservation(void)
 	dma_resv_fini(&resv);
 }
 
+static void allocate_a_page(void)
+{
+	kfree(kmalloc(PAGE_SIZE, GFP_KERNEL));
+}
+
+/**
+ * vimport_misbehave_userptr - give a userptr buffer the bugs of its file
+ * @userptr: buffer that nobody knows yet
+ * @bugs: mask of DRM_VIMPORT_BUG_*
+ */
+void vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs)
+{
+	userptr->base.bugs = bugs & USERPTR_BUGS;
+}
+
+/**
+ * vimport_misbehave_notifier - break a rule of the notifier
+ * @bugs: mask of DRM_VIMPORT_BUG_* of the userptr buffer
+ * @blockable: whether it may sleep
+ *
+ * Where it may not, the caller is between non_block_start() and non_block_end().
+ */
+void vimport_misbehave_notifier(u32 bugs, bool blockable)
+{
+	if (!blockable && bugs & DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER)
+		msleep(20);
+	if (blockable && bugs & DRM_VIMPORT_BUG_RESV_IN_NOTIFIER)
+		lock_a_reservation();
+	if (blockable && bugs & DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER)
+		allocate_a_page();
+}
+
 /**
  * vimport_misbehave_invalidate - break a rule of the invalidate callback
  * @bugs: mask of DRM_VIMPORT_BUG_* of the import
@@ -305,5 +345,5 @@ void vimport_misbehave_signalling(u32 bugs)
 	if (bugs & DRM_VIMPORT_BUG_RESV_IN_SIGNALLING)
 		lock_a_reservation();
 	if (bugs & DRM_VIMPORT_BUG_RECLAIM_IN_SIGNALLING)
-		kfree(kmalloc(PAGE_SIZE, GFP_KERNEL));
+		allocate_a_page();
 }

@@ -27,6 +27,8 @@ void vimport_misbehave_unmap_locked(struct dma_buf_attachment *attach, struct sg
 void vimport_misbehave_detach(struct dma_buf_attachment *attach, u32 bugs);
 int vimport_misbehave_pin_user_pages(struct vimport_userptr *userptr);
 void vimport_misbehave_unpin_user_pages(struct page **pages, unsigned long count);
+void vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs);
+void vimport_misbehave_notifier(u32 bugs, bool blockable);
 void vimport_misbehave_invalidate(u32 bugs);
 void vimport_misbehave_signalling(u32 bugs);
 

@@ -67,6 +67,7 @@
 
 #include "vimport_drv.h"
 #include "vimport_hmm.h"
+#include "vimport_misbehave.h"
 #include "vimport_trace.h"
 #include "vimport_use.h"
 #include "vimport_userptr.h"
@@ -94,6 +95,7 @@ static bool invalidate_unused(struct vimport_userptr *userptr, unsigned long cur
 
 	/* Of the kernel's two kinds of notifiers it checks only the other one by itself. */
 	non_block_start();
+	vimport_misbehave_notifier(userptr->base.bugs, false);
 	if (down_write_trylock(notifier_lock(userptr))) {
 		unused = !userptr->used;
 		if (unused)
@@ -119,6 +121,7 @@ static bool userptr_invalidate(struct mmu_interval_notifier *notifier,
 	if (!mmu_notifier_range_blockable(range))
 		return invalidate_unused(userptr, cur_seq);
 
+	vimport_misbehave_notifier(userptr->base.bugs, true);
 	down_write(notifier_lock(userptr));
 	mmu_interval_set_seq(notifier, cur_seq);
 	up_write(notifier_lock(userptr));

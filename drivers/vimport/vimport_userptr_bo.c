@@ -112,6 +112,7 @@ int vimport_userptr_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 	if (!userptr)
 		return -ENOMEM;
 
+	vimport_misbehave_userptr(userptr, READ_ONCE(vfile->bugs));
 	if (READ_ONCE(vfile->bugs) & DRM_VIMPORT_BUG_USERPTR_PIN)
 		ret = vimport_misbehave_pin_user_pages(userptr);
 	else

@@ -27,8 +27,9 @@ const struct option vimport_options[] = {
 const char vimport_options_help[] =
 	"  --bug=NAME\tswitch a deliberate bug of vimport on. NAME is one of\n"
 	"\t\t  ignore-invalidate, keep-table, no-flush, no-publish, ignore-fences,\n"
-	"\t\t  userptr-pin: the test must fail\n"
-	"\t\t  resv-in-invalidate, resv-in-signalling, reclaim-in-signalling:\n"
+	"\t\t  userptr-pin, no-dirty: the test must fail\n"
+	"\t\t  resv-in-invalidate, resv-in-signalling, reclaim-in-signalling,\n"
+	"\t\t  resv-in-notifier, reclaim-in-notifier, sleep-in-notifier:\n"
 	"\t\t  a kernel with lockdep must complain\n"
 	"\t\t  write-after-unmap, unmap-direction, unmap-twice, detach-mapped,\n"
 	"\t\t  detach-pinned, surplus-unpin: the verdict of vexport must tell\n"
@@ -55,6 +56,10 @@ static const struct {
 	{ "no-publish", DRM_VIMPORT_BUG_NO_PUBLISH },
 	{ "ignore-fences", DRM_VIMPORT_BUG_IGNORE_FENCES },
 	{ "keep-table", DRM_VIMPORT_BUG_KEEP_TABLE },
+	{ "no-dirty", DRM_VIMPORT_BUG_NO_DIRTY },
+	{ "resv-in-notifier", DRM_VIMPORT_BUG_RESV_IN_NOTIFIER },
+	{ "reclaim-in-notifier", DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER },
+	{ "sleep-in-notifier", DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER },
 };
 
 int vimport_options_handler(int opt, int index, void *data)

@@ -986,7 +986,8 @@ struct drm_vimport_raw {
  * DRM_VIMPORT_BUG_NO_PUBLISH - exporters are not told of jobs
  *
  * The fence of a job is in no reservation of its buffers when it is submitted, so a move
- * does not wait for it, and neither does implicit synchronisation.
+ * does not wait for it, and neither does implicit synchronisation. Of userptr buffers the
+ * notifier does not wait: the job finds nothing mapped.
  */
 #define DRM_VIMPORT_BUG_NO_PUBLISH		(1 << 13)
 
@@ -1006,14 +1007,35 @@ struct drm_vimport_raw {
 #define DRM_VIMPORT_BUG_KEEP_TABLE		(1 << 15)
 
 /**
+ * DRM_VIMPORT_BUG_NO_DIRTY - nobody is told that the engine may write to a page
+ *
+ * A page of a userptr buffer that is clean when it is looked up may be dropped, and with
+ * it what the engine has written.
+ */
+#define DRM_VIMPORT_BUG_NO_DIRTY		(1 << 16)
+
+/**
+ * DRM_VIMPORT_BUG_RESV_IN_NOTIFIER - a userptr buffer's notifier locks a reservation
+ *
+ * Who holds reservations may allocate, and then waits for notifiers.
+ */
+#define DRM_VIMPORT_BUG_RESV_IN_NOTIFIER	(1 << 17)
+
+/** DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER - it allocates, with GFP_KERNEL */
+#define DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER	(1 << 18)
+
+/** DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER - it sleeps where it was told not to block */
+#define DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER	(1 << 19)
+
+/**
  * struct drm_vimport_misbehave - switch deliberate bugs on for this file
  *
  * A buffer has the bugs that this file had when it last got its handle from
  * %DRM_IOCTL_PRIME_FD_TO_HANDLE or %DRM_IOCTL_VIMPORT_IMPORT, a job those that it
  * had at %DRM_IOCTL_VIMPORT_EXEC. Imports have them only if they are vexport's,
  * which keeps the pages of every mapping it handed out; userptr buffers hold the
- * pages that a bug of theirs writes to. The kernel is tainted
- * with %TAINT_TEST.
+ * pages that a bug of theirs writes to, and have the bugs that this file had when they
+ * were made. The kernel is tainted with %TAINT_TEST.
  *
  * Errors: -EPERM without CAP_SYS_ADMIN or if the module was loaded without
  * misbehave=1; -EINVAL for an unknown bug or a pad.
