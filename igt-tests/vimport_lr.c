@@ -6,6 +6,7 @@
 #include "dmabuf_sync_file.h"
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_lr_buffer.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -21,46 +22,7 @@ IGT_TEST_DESCRIPTION("Jobs that may take for ever: nothing waits for them but wh
 
 enum { STARTED, GO, PING, PONG };
 
-struct setup {
-	struct vshare_session *s;
-	struct vexport_bo bo;
-	struct vimport_lr lr;
-	struct vimport_job job;
-};
-
-static void begin(struct setup *t, struct vshare_session *s)
-{
-	*t = (struct setup) { .s = s };
-	vexport_bo_init(&t->bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT,
-			DRM_VEXPORT_GEM_MOVING);
-	vimport_lr_init(&t->lr, s->exporter, 0, t->bo.dmabuf, SIZE, 0);
-}
-
-static void end(struct setup *t)
-{
-	vimport_lr_fini(&t->lr);
-	vexport_bo_fini(&t->bo);
-}
-
-static uint64_t submit(struct setup *t)
-{
-	uint64_t value = vimport_lr_submit(&t->lr, &t->job);
-
-	t->job = (struct vimport_job) {};
-	return value;
-}
-
-static void wait_for(struct setup *t, unsigned int word, uint64_t value)
-{
-	vimport_job_wait(&t->job, vimport_lr_word_va(&t->lr, word), value);
-}
-
-static void store(struct setup *t, unsigned int word, uint64_t value)
-{
-	vimport_job_fill(&t->job, vimport_lr_word_va(&t->lr, word), WORD, value);
-}
-
-static struct drm_vimport_wait_fence wait_args(struct setup *t, uint64_t value, uint64_t ns)
+static struct drm_vimport_wait_fence wait_args(struct lr_buffer *t, uint64_t value, uint64_t ns)
 {
 	return (struct drm_vimport_wait_fence) {
 		.addr = to_user_pointer(t->lr.words.map),
@@ -73,15 +35,15 @@ static void wait_fence(struct vshare_session *s)
 {
 	struct drm_vimport_wait_fence args;
 	struct timespec start = {};
-	struct setup t;
+	struct lr_buffer t;
 	uint64_t done;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	/* A value that is there already, and smaller ones, without a time. */
 	args = wait_args(&t, 0, 0);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
-	store(&t, STARTED, 1);
-	done = submit(&t);
+	lr_buffer_store(&t, STARTED, 1);
+	done = lr_buffer_submit(&t);
 	args = wait_args(&t, done, 20 * NSEC_PER_SEC);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	igt_assert_eq_u64(args.error, 0);
@@ -90,8 +52,8 @@ static void wait_fence(struct vshare_session *s)
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 
 	/* One that does not come in time, or not at all. */
-	wait_for(&t, GO, 1);
-	done = submit(&t);
+	lr_buffer_wait_for(&t, GO, 1);
+	done = lr_buffer_submit(&t);
 	args = wait_args(&t, done, 0);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), -ETIME);
 	args.timeout_ns = -1;
@@ -109,10 +71,10 @@ static void wait_fence(struct vshare_session *s)
 
 	/* The error comes with the value. */
 	vimport_job_fill(&t.job, t.lr.gpu.va - SIZE, WORD, 1);
-	args = wait_args(&t, submit(&t), 20 * NSEC_PER_SEC);
+	args = wait_args(&t, lr_buffer_submit(&t), 20 * NSEC_PER_SEC);
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	igt_assert_eq(args.error, -EFAULT);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 /* What a CPU stores is found although no engine tells of it. */
@@ -120,9 +82,9 @@ static void wait_cpu(struct vshare_session *s)
 {
 	struct drm_vimport_wait_fence args;
 	struct timespec start = {};
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	igt_fork(child, 1) {
 		usleep(100000);
 		vimport_lr_fence(&t.lr)->value = 7;
@@ -132,7 +94,7 @@ static void wait_cpu(struct vshare_session *s)
 	igt_assert_eq(__vimport_wait_fence(t.lr.gpu.fd, &args), 0);
 	igt_assert_lt_u64(igt_nsec_elapsed(&start), 10 * NSEC_PER_SEC);
 	igt_waitchildren();
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void ignore_signal(int sig)
@@ -150,9 +112,9 @@ static void wait_interrupted(struct vshare_session *s)
 	struct drm_vimport_wait_fence args;
 	struct timespec start = {};
 	struct sigaction old;
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	args = wait_args(&t, 1, 20 * NSEC_PER_SEC);
 	sigaction(SIGALRM, &action, &old);
 	igt_nsec_elapsed(&start);
@@ -163,16 +125,16 @@ static void wait_interrupted(struct vshare_session *s)
 	sigaction(SIGALRM, &old, NULL);
 	/* What has taken the alarm of the subtest. */
 	igt_set_timeout(VSHARE_TIMEOUT_S, "subtest");
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void wait_refused(struct vshare_session *s)
 {
 	static const uint64_t nowhere[] = { 0, 4096 - 16, 1ull << 62 };
 	struct drm_vimport_wait_fence args, good;
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	good = wait_args(&t, 0, 0);
 	for (unsigned int odd = 1; odd < 16; odd <<= 1) {
 		args = good;
@@ -192,10 +154,10 @@ static void wait_refused(struct vshare_session *s)
 	args = good;
 	args.queue_id = 1000;
 	vshare_refused(s, t.lr.gpu.fd, DRM_IOCTL_VIMPORT_WAIT_FENCE, &args, ENOENT);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
-static struct drm_vimport_exec exec_args(struct setup *t)
+static struct drm_vimport_exec exec_args(struct lr_buffer *t)
 {
 	return (struct drm_vimport_exec) {
 		.vm_id = t->lr.gpu.vm,
@@ -215,10 +177,10 @@ static void exec_refused(struct vshare_session *s)
 	const uint64_t space = 1ull << s->start.gpu[0].va_bits;
 	struct drm_vimport_exec args;
 	struct vimport_job good = {};
+	struct lr_buffer t;
 	uint32_t syncobj;
-	struct setup t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	syncobj = syncobj_create(t.lr.gpu.fd, DRM_SYNCOBJ_CREATE_SIGNALED);
 	vimport_job_wait(&good, t.lr.gpu.va, 0);
 	t.job = good;
@@ -270,7 +232,7 @@ static void exec_refused(struct vshare_session *s)
 		vshare_refused(s, t.lr.gpu.fd, DRM_IOCTL_VIMPORT_EXEC, &args, EINVAL);
 	}
 	syncobj_destroy(t.lr.gpu.fd, syncobj);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 /* An address space that has fences takes nothing that could keep one from signalling. */
@@ -278,9 +240,9 @@ static void fenced_refused(struct vshare_session *s)
 {
 	struct drm_vimport_exec args;
 	struct vimport_gpu gpu;
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	vimport_gpu_init(&gpu, 0, t.bo.dmabuf, SIZE, 0);
 	vimport_job_fill(&t.job, gpu.va, WORD, 1);
 	args = exec_args(&t);
@@ -296,39 +258,39 @@ static void fenced_refused(struct vshare_session *s)
 	args.fence_value = 0;
 	vshare_refused(s, gpu.fd, DRM_IOCTL_VIMPORT_EXEC, &args, EINVAL);
 	vimport_gpu_fini(&gpu);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 /* While a job that has stored to the buffer waits: nothing shows that it is in use. */
 static void no_fences(struct vshare_session *s)
 {
-	struct setup t;
+	struct lr_buffer t;
 	uint64_t done;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	vimport_job_fill(&t.job, t.lr.gpu.va, SIZE, 1);
-	store(&t, STARTED, 1);
-	wait_for(&t, GO, 1);
-	done = submit(&t);
+	lr_buffer_store(&t, STARTED, 1);
+	lr_buffer_wait_for(&t, GO, 1);
+	done = lr_buffer_submit(&t);
 	vimport_lr_wait_word(&t.lr, STARTED, 1);
 	igt_assert(!dmabuf_busy(t.bo.dmabuf, DMA_BUF_SYNC_READ));
 	igt_assert(!dmabuf_busy(t.bo.dmabuf, DMA_BUF_SYNC_WRITE));
 	igt_assert(!vimport_lr_done(&t.lr, done));
 	*vimport_lr_word(&t.lr, GO) = 1;
 	igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void in_order(struct vshare_session *s)
 {
 	uint64_t first, second;
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
-	wait_for(&t, GO, 1);
-	first = submit(&t);
-	store(&t, STARTED, 1);
-	second = submit(&t);
+	lr_buffer_init(&t, s, SIZE);
+	lr_buffer_wait_for(&t, GO, 1);
+	first = lr_buffer_submit(&t);
+	lr_buffer_store(&t, STARTED, 1);
+	second = lr_buffer_submit(&t);
 	/* As long as the first waits the second is not begun, however long that is. */
 	usleep(50000);
 	igt_assert_eq_u64(*vimport_lr_word(&t.lr, STARTED), 0);
@@ -336,25 +298,25 @@ static void in_order(struct vshare_session *s)
 	igt_assert_eq(vimport_lr_wait(&t.lr, second), 0);
 	igt_assert(vimport_lr_done(&t.lr, first));
 	igt_assert_eq_u64(*vimport_lr_word(&t.lr, STARTED), 1);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void in_sync(struct vshare_session *s)
 {
+	struct lr_buffer t;
 	struct gate gate;
 	uint32_t syncobj;
-	struct setup t;
 	uint64_t done;
 
 	igt_require(s->gpus > 1);
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	/* Of another GPU: on the same one it would keep the engine. */
 	gate_close(&gate, 1, -1, 0, GATE_LONG, 0);
 	syncobj = syncobj_create(t.lr.gpu.fd, 0);
 	syncobj_import_sync_file(t.lr.gpu.fd, syncobj, gate.fence);
-	store(&t, STARTED, 1);
+	lr_buffer_store(&t, STARTED, 1);
 	vimport_job_sync(&t.job, syncobj, 0, 0);
-	done = submit(&t);
+	done = lr_buffer_submit(&t);
 	usleep(20000);
 	igt_assert(gate_closed(&gate));
 	igt_assert_eq_u64(*vimport_lr_word(&t.lr, STARTED), 0);
@@ -362,13 +324,13 @@ static void in_sync(struct vshare_session *s)
 	igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
 
 	/* Several, which have all signalled: in a job with no fence of its own. */
-	store(&t, STARTED, 2);
+	lr_buffer_store(&t, STARTED, 2);
 	vimport_job_sync(&t.job, syncobj, 0, 0);
 	vimport_job_sync(&t.job, syncobj, 0, 0);
-	igt_assert_eq(vimport_lr_wait(&t.lr, submit(&t)), 0);
+	igt_assert_eq(vimport_lr_wait(&t.lr, lr_buffer_submit(&t)), 0);
 	igt_assert_eq_u64(*vimport_lr_word(&t.lr, STARTED), 2);
 	syncobj_destroy(t.lr.gpu.fd, syncobj);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void two_gpus(struct vshare_session *s)
@@ -378,18 +340,18 @@ static void two_gpus(struct vshare_session *s)
 	uint64_t done[2], ping, pong;
 	struct vimport_job job;
 	struct vimport_lr other;
-	struct setup t;
+	struct lr_buffer t;
 
 	igt_require(s->gpus > 1);
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	/* The words of one GPU are the other's buffer. */
 	vimport_lr_init(&other, s->exporter, 1, t.lr.words.dmabuf, t.lr.words.size, 0);
 	ping = vimport_lr_word_va(&t.lr, PING) - t.lr.words_va + other.gpu.va;
 	pong = vimport_lr_word_va(&t.lr, PONG) - t.lr.words_va + other.gpu.va;
 	for (unsigned int i = 1; i <= rounds; i++) {
-		wait_for(&t, PONG, i);
-		store(&t, PING, i);
-		done[0] = submit(&t);
+		lr_buffer_wait_for(&t, PONG, i);
+		lr_buffer_store(&t, PING, i);
+		done[0] = lr_buffer_submit(&t);
 		job = (struct vimport_job) {};
 		vimport_job_wait(&job, ping, i);
 		vimport_job_copy(&job, other.gpu.va + (log + i) * WORD, ping, WORD);
@@ -412,20 +374,20 @@ static void two_gpus(struct vshare_session *s)
 	for (unsigned int i = 1; i <= rounds; i++)
 		igt_assert_eq_u64(t.lr.words.map[log + i], i);
 	vimport_lr_fini(&other);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static void limit(struct vshare_session *s)
 {
 	struct vimport_job empty = {};
 	struct vimport_gpu gpu;
-	struct setup t;
+	struct lr_buffer t;
 	uint64_t done;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	for (unsigned int i = 0; i < MAX_PENDING; i++) {
-		wait_for(&t, GO, 1);
-		done = submit(&t);
+		lr_buffer_wait_for(&t, GO, 1);
+		done = lr_buffer_submit(&t);
 	}
 	vimport_job_delay(&empty, 1);
 	igt_assert_eq(__vimport_lr_exec(t.lr.gpu.fd, t.lr.gpu.vm, &empty, 0, 0), -EAGAIN);
@@ -435,7 +397,7 @@ static void limit(struct vshare_session *s)
 	vimport_gpu_fini(&gpu);
 	*vimport_lr_word(&t.lr, GO) = 1;
 	igt_assert_eq(vimport_lr_wait(&t.lr, done), 0);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 /* The processor time that the engine of the first GPU has used. */
@@ -475,9 +437,9 @@ static void waits_for_free(struct vshare_session *s)
 	struct timespec since = {};
 	struct vimport_lr lr[4];
 	uint64_t used, time;
-	struct setup t;
+	struct lr_buffer t;
 
-	begin(&t, s);
+	lr_buffer_init(&t, s, SIZE);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lr); i++) {
 		struct vimport_job job = {};
 
@@ -498,7 +460,7 @@ static void waits_for_free(struct vshare_session *s)
 	igt_assert_lt_u64(used, time / 4);
 	for (unsigned int i = 0; i < ARRAY_SIZE(lr); i++)
 		vimport_lr_fini(&lr[i]);
-	end(&t);
+	lr_buffer_fini(&t);
 }
 
 static const struct vshare_subtest subtests[] = {

@@ -6,6 +6,7 @@
 
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_lr_buffer.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -23,47 +24,6 @@ IGT_TEST_DESCRIPTION("Jobs that would take for ever end when their address space
 
 enum { STARTED, GO };
 
-struct setup {
-	struct vshare_session *s;
-	struct vexport_bo bo;
-	struct vimport_lr lr;
-	struct vimport_job job;
-	/* Between a process that is to be killed, and the one that does it. */
-	bool prepared, go, ready;
-};
-
-static void begin(struct setup *t, struct vshare_session *s)
-{
-	*t = (struct setup) { .s = s };
-	vexport_bo_init(&t->bo, s->exporter, SIZE, DRM_VEXPORT_PLACEMENT_TT,
-			DRM_VEXPORT_GEM_MOVING);
-	vimport_lr_init(&t->lr, s->exporter, 0, t->bo.dmabuf, SIZE, 0);
-}
-
-static void end(struct setup *t)
-{
-	vimport_lr_fini(&t->lr);
-	vexport_bo_fini(&t->bo);
-}
-
-static uint64_t submit(struct setup *t)
-{
-	uint64_t value = vimport_lr_submit(&t->lr, &t->job);
-
-	t->job = (struct vimport_job) {};
-	return value;
-}
-
-static void wait_for(struct setup *t, unsigned int word, uint64_t value)
-{
-	vimport_job_wait(&t->job, vimport_lr_word_va(&t->lr, word), value);
-}
-
-static void store(struct setup *t, unsigned int word, uint64_t value)
-{
-	vimport_job_fill(&t->job, vimport_lr_word_va(&t->lr, word), WORD, value);
-}
-
 /* What a job does when its address space goes. */
 enum unfinished { RUNNING, WAITING, QUEUED, BLOCKED, PARKED, DELAYED, UNFINISHED };
 
@@ -72,7 +32,7 @@ static const char * const unfinished_names[] = {
 };
 
 /* Has a job that does not end by itself before the gate opens. */
-static uint64_t leave_unfinished(struct setup *t, enum unfinished what, struct gate *gate)
+static uint64_t leave_unfinished(struct lr_buffer *t, enum unfinished what, struct gate *gate)
 {
 	uint32_t syncobj;
 
@@ -88,18 +48,18 @@ static uint64_t leave_unfinished(struct setup *t, enum unfinished what, struct g
 		}
 		break;
 	case WAITING:
-		wait_for(t, GO, 1);
+		lr_buffer_wait_for(t, GO, 1);
 		break;
 	case QUEUED:
-		wait_for(t, GO, 1);
-		submit(t);
-		store(t, STARTED, 1);
+		lr_buffer_wait_for(t, GO, 1);
+		lr_buffer_submit(t);
+		lr_buffer_store(t, STARTED, 1);
 		break;
 	case BLOCKED:
 		syncobj = syncobj_create(t->lr.gpu.fd, 0);
 		syncobj_import_sync_file(t->lr.gpu.fd, syncobj, gate->fence);
 		vimport_job_sync(&t->job, syncobj, 0, 0);
-		store(t, STARTED, 1);
+		lr_buffer_store(t, STARTED, 1);
 		break;
 	case PARKED:
 		vexport_move(t->s->exporter, t->bo.dmabuf, 0,
@@ -116,11 +76,11 @@ static uint64_t leave_unfinished(struct setup *t, enum unfinished what, struct g
 	case UNFINISHED:
 		break;
 	}
-	return submit(t);
+	return lr_buffer_submit(t);
 }
 
 /* The fence of the last job says that it was cancelled, which a CPU sees. */
-static void expect_cancelled(struct setup *t, uint64_t value)
+static void expect_cancelled(struct lr_buffer *t, uint64_t value)
 {
 	volatile struct drm_vimport_fence *fence = vimport_lr_fence(&t->lr);
 	struct timespec since = {};
@@ -134,17 +94,17 @@ static void expect_cancelled(struct setup *t, uint64_t value)
 	igt_assert_eq_u64(*vimport_lr_word(&t->lr, STARTED), 0);
 }
 
-static void end_unfinished(struct vshare_session *s, void (*put_end)(struct setup *t))
+static void end_unfinished(struct vshare_session *s, void (*put_end)(struct lr_buffer *t))
 {
 	for (enum unfinished what = 0; what < UNFINISHED; what++) {
 		struct timespec start = {};
+		struct lr_buffer t;
 		struct gate gate;
-		struct setup t;
 		uint64_t done;
 
 		igt_require(s->gpus > 1);
 		igt_debug("%s\n", unfinished_names[what]);
-		begin(&t, s);
+		lr_buffer_init(&t, s, SIZE);
 		gate_close(&gate, 1, t.bo.dmabuf, SIZE, GATE_LONG, 0);
 		done = leave_unfinished(&t, what, &gate);
 		usleep(5000);
@@ -165,12 +125,12 @@ static void end_unfinished(struct vshare_session *s, void (*put_end)(struct setu
 	}
 }
 
-static void close_file(struct setup *t)
+static void close_file(struct lr_buffer *t)
 {
 	close(t->lr.gpu.fd);
 }
 
-static void destroy_vm(struct setup *t)
+static void destroy_vm(struct lr_buffer *t)
 {
 	vimport_vm_destroy(t->lr.gpu.fd, t->lr.gpu.vm);
 }
@@ -185,6 +145,12 @@ static void closed(struct vshare_session *s)
 	end_unfinished(s, close_file);
 }
 
+/* What a process that is to be killed shares with the one that does it. */
+struct victim {
+	struct lr_buffer buffer;
+	bool prepared, go, ready;
+};
+
 /*
  * Only what nobody but the kill can end: a slow machine takes so long to make the process,
  * and to kill it, that the others may be done by then.
@@ -192,17 +158,18 @@ static void closed(struct vshare_session *s)
 static void killed(struct vshare_session *s)
 {
 	for (enum unfinished what = WAITING; what <= QUEUED; what++) {
-		struct setup *t = mmap(NULL, sizeof(*t), PROT_READ | PROT_WRITE,
-				       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct victim *victim = mmap(NULL, sizeof(*victim), PROT_READ | PROT_WRITE,
+					     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		struct lr_buffer *t = &victim->buffer;
 		struct vimport_lr mine;
 		struct gate gate;
 		int status;
 		pid_t pid;
 
-		igt_assert(t != MAP_FAILED);
+		igt_assert(victim != MAP_FAILED);
 		igt_require(s->gpus > 1);
 		igt_debug("%s\n", unfinished_names[what]);
-		begin(t, s);
+		lr_buffer_init(t, s, SIZE);
 		mine = t->lr;
 		/* As late as can be, for it opens by itself; but here the child needs it. */
 		if (what == BLOCKED)
@@ -219,20 +186,20 @@ static void killed(struct vshare_session *s)
 			vimport_vm_map(t->lr.gpu.fd, t->lr.gpu.vm,
 				       vimport_import(t->lr.gpu.fd, t->lr.words.dmabuf, 0), 0,
 				       t->lr.words_va, t->lr.words.size, 0);
-			WRITE_ONCE(t->prepared, true);
-			while (!READ_ONCE(t->go))
+			WRITE_ONCE(victim->prepared, true);
+			while (!READ_ONCE(victim->go))
 				usleep(500);
 			leave_unfinished(t, what, &gate);
-			WRITE_ONCE(t->ready, true);
+			WRITE_ONCE(victim->ready, true);
 			for (;;)
 				pause();
 		}
-		while (!READ_ONCE(t->prepared))
+		while (!READ_ONCE(victim->prepared))
 			usleep(1000);
 		if (what != BLOCKED)
 			gate_close(&gate, 1, t->bo.dmabuf, SIZE, GATE_JOBS, 0);
-		WRITE_ONCE(t->go, true);
-		while (!READ_ONCE(t->ready))
+		WRITE_ONCE(victim->go, true);
+		while (!READ_ONCE(victim->ready))
 			usleep(1000);
 		usleep(5000);
 		kill(pid, SIGKILL);
@@ -244,8 +211,8 @@ static void killed(struct vshare_session *s)
 		if (what != PARKED)
 			gate_open(&gate);
 		t->lr = mine;
-		end(t);
-		munmap(t, sizeof(*t));
+		lr_buffer_fini(t);
+		munmap(victim, sizeof(*victim));
 	}
 }
 
