@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
+#include "igt_space_random.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -189,34 +190,23 @@ static void several(struct vshare_session *s)
 	space_fini(&space);
 }
 
+static void random_step(struct space *space, struct vshare_session *s, unsigned int i)
+{
+	if (i % 16 == 7)
+		vexport_move(s->exporter, space->bo[random() % SPACE_BUFFERS].dmabuf, 0,
+			     DRM_VEXPORT_MOVE_RELOCATE);
+}
+
 static void random_binds(struct vshare_session *s)
 {
 	struct drm_vimport_info before, after;
 	struct space space;
-	char when[32];
 
 	wait_alone(s->gpu[0]);
 	space_init(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
 	vimport_get_info(space.fd, &before);
 	srandom(5);
-	for (unsigned int i = 0; i < 400; i++) {
-		unsigned int at = random() % SPACE_PAGES;
-		unsigned int count = 1 + random() % (SPACE_PAGES - at);
-
-		if (random() % 3)
-			space_map(&space, at, count, random() % SPACE_BUFFERS,
-				  random() % (SPACE_BUFFER_PAGES - count + 1),
-				  random() % 4 ? 0 : RO);
-		else
-			space_unmap(&space, at, count);
-		if (i % 16 == 7)
-			vexport_move(s->exporter, space.bo[random() % SPACE_BUFFERS].dmabuf, 0,
-				     DRM_VEXPORT_MOVE_RELOCATE);
-		if (i % 8)
-			continue;
-		snprintf(when, sizeof(when), "after %u binds", i + 1);
-		space_check(&space, when);
-	}
+	space_random_binds(&space, s, 400, random_step);
 	space_unmap(&space, 0, SPACE_PAGES);
 	vimport_get_info(space.fd, &after);
 	igt_assert_eq_u32(after.tables, before.tables);

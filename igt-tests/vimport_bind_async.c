@@ -4,6 +4,7 @@
 
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_space_random.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -238,39 +239,20 @@ static void kept(struct vshare_session *s)
 	space_fini(&space);
 }
 
+static void random_step(struct space *space, struct vshare_session *s, unsigned int i)
+{
+	if (i % 8 == 3)
+		vexport_move(s->exporter, space->bo[random() % SPACE_BUFFERS].dmabuf, 0,
+			     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
+}
+
 static void random_binds(struct vshare_session *s)
 {
-	struct {
-		uint32_t done;
-		int expect;
-	} jobs[48];
 	struct space space;
 
 	space_init(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
 	srandom(7);
-	for (int round = 0; round < 8; round++) {
-		for (unsigned int i = 0; i < ARRAY_SIZE(jobs); i++) {
-			unsigned int at = random() % SPACE_PAGES;
-			unsigned int count = 1 + random() % (SPACE_PAGES - at);
-
-			if (random() % 4)
-				space_map_async(&space, at, count, random() % SPACE_BUFFERS,
-						random() % (SPACE_BUFFER_PAGES - count + 1), NULL);
-			else
-				space_unmap_async(&space, at, count, NULL);
-			at = random() % SPACE_PAGES;
-			jobs[i].expect = space_expect(&space, at);
-			jobs[i].done = space_access(&space, at,
-						    i % 8 ? 0 : 2 * NSEC_PER_MSEC);
-			if (i % 8 == 3)
-				vexport_move(s->exporter,
-					     space.bo[random() % SPACE_BUFFERS].dmabuf, 0,
-					     DRM_VEXPORT_MOVE_RELOCATE | DRM_VEXPORT_MOVE_ASYNC);
-		}
-		for (unsigned int i = 0; i < ARRAY_SIZE(jobs); i++)
-			igt_assert_eq(vimport_wait(space.fd, jobs[i].done), jobs[i].expect);
-		space_check(&space, "after a round");
-	}
+	space_random_async(&space, s, 48, random_step);
 	space_fini(&space);
 }
 

@@ -2,6 +2,7 @@
 /* Copyright (C) 2026 The vshare authors */
 #include "igt.h"
 #include "igt_gate.h"
+#include "igt_space_random.h"
 #include "igt_syncobj.h"
 #include "igt_vexport.h"
 #include "igt_vimport.h"
@@ -145,58 +146,20 @@ static void random_step(struct space *space, struct vshare_session *s, unsigned 
 static void random_binds(struct vshare_session *s)
 {
 	struct space space;
-	char when[32];
 
 	space_init_userptr(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
 	srandom(11);
-	for (unsigned int i = 0; i < 240; i++) {
-		unsigned int at = random() % SPACE_PAGES;
-		unsigned int count = 1 + random() % (SPACE_PAGES - at);
-
-		if (random() % 3)
-			space_map(&space, at, count, random() % SPACE_BUFFERS,
-				  random() % (SPACE_BUFFER_PAGES - count + 1),
-				  random() % 4 ? 0 : RO);
-		else
-			space_unmap(&space, at, count);
-		random_step(&space, s, i);
-		if (i % 8)
-			continue;
-		snprintf(when, sizeof(when), "after %u binds", i + 1);
-		space_check(&space, when);
-	}
+	space_random_binds(&space, s, 240, random_step);
 	space_fini(&space);
 }
 
 static void random_async(struct vshare_session *s)
 {
-	struct {
-		uint32_t done;
-		int expect;
-	} jobs[40];
 	struct space space;
 
 	space_init_userptr(&space, s, DRM_VEXPORT_PLACEMENT_VRAM);
 	srandom(13);
-	for (int round = 0; round < 8; round++) {
-		for (unsigned int i = 0; i < ARRAY_SIZE(jobs); i++) {
-			unsigned int at = random() % SPACE_PAGES;
-			unsigned int count = 1 + random() % (SPACE_PAGES - at);
-
-			if (random() % 4)
-				space_map_async(&space, at, count, random() % SPACE_BUFFERS,
-						random() % (SPACE_BUFFER_PAGES - count + 1), NULL);
-			else
-				space_unmap_async(&space, at, count, NULL);
-			at = random() % SPACE_PAGES;
-			jobs[i].expect = space_expect(&space, at);
-			jobs[i].done = space_access(&space, at, i % 8 ? 0 : 2 * NSEC_PER_MSEC);
-			random_step(&space, s, i);
-		}
-		for (unsigned int i = 0; i < ARRAY_SIZE(jobs); i++)
-			igt_assert_eq(vimport_wait(space.fd, jobs[i].done), jobs[i].expect);
-		space_check(&space, "after a round");
-	}
+	space_random_async(&space, s, 40, random_step);
 	space_fini(&space);
 }
 
