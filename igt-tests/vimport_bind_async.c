@@ -21,9 +21,6 @@ IGT_TEST_DESCRIPTION("Binds that take turns with jobs: each job finds what was m
 /* A job that is likely to run while something else happens. */
 #define LONG_DELAY_NS		(400 * NSEC_PER_MSEC)
 
-/* How long workers may take for what they do soon. */
-#define SOON_NS			(20 * NSEC_PER_SEC)
-
 /* What the documentation of VM_BIND and EXEC allows in one address space. */
 #define MAX_PENDING		128
 #define MAX_MAPPED		(4ull << 30)
@@ -68,23 +65,6 @@ static void end(struct setup *t)
 	syncobj_destroy(t->space.fd, t->closed.handle);
 	space_check(&t->space, "at the end");
 	space_fini(&t->space);
-}
-
-static uint32_t maps(struct vshare_session *s, const struct vexport_bo *bo)
-{
-	struct drm_vexport_bo_query query;
-
-	vexport_query(s->exporter, bo->dmabuf, &query);
-	return query.maps;
-}
-
-static void expect_given_back(struct vshare_session *s, const struct vexport_bo *bo)
-{
-	struct timespec since = {};
-
-	while (maps(s, bo) && igt_nsec_elapsed(&since) < SOON_NS)
-		usleep(1000);
-	igt_assert_eq_u32(maps(s, bo), 0);
 }
 
 static void out_syncs(struct vshare_session *s)
@@ -208,11 +188,11 @@ static void unmap_busy(struct vshare_session *s)
 	space_unmap_async(&t.space, 0, SPACE_PAGES, NULL);
 	/* The jobs still need it, so the exporter does not get it back yet. */
 	usleep(LONG_DELAY_NS / 4 / 1000);
-	igt_assert_eq_u32(maps(s, &t.space.bo[0]), 1);
+	igt_assert_eq_u32(vexport_maps(s->exporter, t.space.bo[0].dmabuf), 1);
 	expect_closed(&t);
 	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
-	expect_given_back(s, &t.space.bo[0]);
+	vexport_wait_given_back(s->exporter, t.space.bo[0].dmabuf);
 	end(&t);
 }
 
@@ -277,7 +257,7 @@ static void move_leaving(struct vshare_session *s)
 	expect_closed(&t);
 	gate_open(&t.gate);
 	igt_assert_eq(vimport_wait(t.space.fd, done), 0);
-	expect_given_back(s, &t.space.bo[0]);
+	vexport_wait_given_back(s->exporter, t.space.bo[0].dmabuf);
 	end(&t);
 }
 
@@ -431,7 +411,7 @@ static void destroy(struct vshare_session *s)
 	gate_open(&t.gate);
 	vimport_wait(t.space.fd, out.handle);
 	for (int i = 0; i < SPACE_BUFFERS; i++)
-		expect_given_back(s, &t.space.bo[i]);
+		vexport_wait_given_back(s->exporter, t.space.bo[i].dmabuf);
 	syncobj_destroy(t.space.fd, t.closed.handle);
 	space_fini(&t.space);
 }
@@ -449,7 +429,7 @@ static void closed(struct vshare_session *s)
 	/* Nobody is told that the jobs are cancelled before they could run. */
 	gate_open(&t.gate);
 	for (int i = 0; i < SPACE_BUFFERS; i++) {
-		expect_given_back(s, &t.space.bo[i]);
+		vexport_wait_given_back(s->exporter, t.space.bo[i].dmabuf);
 		vexport_move(s->exporter, t.space.bo[i].dmabuf, 0, DRM_VEXPORT_MOVE_RELOCATE);
 		vexport_bo_fini(&t.space.bo[i]);
 	}

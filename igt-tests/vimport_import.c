@@ -18,28 +18,8 @@ IGT_TEST_DESCRIPTION("What an import takes from its exporter, and when it gives 
 #define MAX_MAPPINGS		1024
 #define MAX_MAPPED		(4ull << 30)
 
-/* How long workers may take for what they do soon. */
-#define SOON_NS			(20 * NSEC_PER_SEC)
-
 /* A job that is likely to run while something else happens. */
 #define DELAY_NS		(100 * NSEC_PER_MSEC)
-
-static uint32_t maps(struct vshare_session *s, const struct vexport_bo *bo)
-{
-	struct drm_vexport_bo_query query;
-
-	vexport_query(s->exporter, bo->dmabuf, &query);
-	return query.maps;
-}
-
-static void expect_given_back(struct vshare_session *s, const struct vexport_bo *bo)
-{
-	struct timespec since = {};
-
-	while (maps(s, bo) && igt_nsec_elapsed(&since) < SOON_NS)
-		usleep(1000);
-	igt_assert_eq_u32(maps(s, bo), 0);
-}
 
 static void fill(int fd, uint32_t vm, const struct vexport_bo *bo, uint64_t va, uint64_t value)
 {
@@ -68,7 +48,7 @@ static void unbind_gives_back(struct vshare_session *s)
 	vimport_vm_map(fd, vm, handle, 0, VA + SIZE, SIZE, 0);
 	fill(fd, vm, &bo, VA, 1);
 	vimport_vm_unmap(fd, vm, VA, SIZE);
-	igt_assert_eq_u32(maps(s, &bo), 1);
+	igt_assert_eq_u32(vexport_maps(s->exporter, bo.dmabuf), 1);
 	fill(fd, vm, &bo, VA + SIZE, 2);
 	vimport_vm_unmap(fd, vm, VA + SIZE, SIZE);
 	vexport_query(s->exporter, bo.dmabuf, &query);
@@ -80,9 +60,9 @@ static void unbind_gives_back(struct vshare_session *s)
 	/* The same when the mapping goes with its address space. */
 	vimport_vm_map(fd, vm, handle, 0, VA, SIZE, 0);
 	fill(fd, vm, &bo, VA, 3);
-	igt_assert_eq_u32(maps(s, &bo), 1);
+	igt_assert_eq_u32(vexport_maps(s->exporter, bo.dmabuf), 1);
 	vimport_vm_destroy(fd, vm);
-	expect_given_back(s, &bo);
+	vexport_wait_given_back(s->exporter, bo.dmabuf);
 
 	gem_close(fd, handle);
 	vexport_bo_fini(&bo);
@@ -128,7 +108,7 @@ static void late_begin(struct late *l, struct vshare_session *s)
 	vexport_move(s->exporter, l->bo.dmabuf, DRM_VEXPORT_PLACEMENT_VRAM,
 		     DRM_VEXPORT_MOVE_ASYNC);
 	vimport_vm_map(l->fd, l->second, l->handle, 0, VA, SIZE, 0);
-	igt_assert_eq_u32(maps(s, &l->bo), 1);
+	igt_assert_eq_u32(vexport_maps(s->exporter, l->bo.dmabuf), 1);
 	igt_assert_eq(vimport_wait(l->fd, using), 0);
 }
 
@@ -154,7 +134,7 @@ static void older_job(struct vshare_session *s)
 	struct late l;
 
 	late_begin(&l, s);
-	expect_given_back(s, &l.bo);
+	vexport_wait_given_back(s->exporter, l.bo.dmabuf);
 	late_check(&l);
 	late_end(&l);
 }
@@ -167,7 +147,7 @@ static void moved_by_map(struct vshare_session *s)
 	uint32_t done;
 
 	late_begin(&l, s);
-	expect_given_back(s, &l.bo);
+	vexport_wait_given_back(s->exporter, l.bo.dmabuf);
 	/* The exporter has to move it once more, for an importer without p2p. */
 	vimport_job_fill(&job, VA, SIZE, 1);
 	done = vimport_submit(l.fd, l.second, &job, 0);

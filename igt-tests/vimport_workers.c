@@ -49,14 +49,6 @@ static int open_with_vms(const struct vexport_bo *bo)
 	return fd;
 }
 
-static uint32_t maps(struct vshare_session *s, const struct vexport_bo *bo)
-{
-	struct drm_vexport_bo_query query;
-
-	vexport_query(s->exporter, bo->dmabuf, &query);
-	return query.maps;
-}
-
 /*
  * More address spaces than there are workers die, and each needs the reservation of a buffer
  * that moves. Everything else that is left to workers is done meanwhile.
@@ -98,7 +90,7 @@ static void held_reservation(struct vshare_session *s)
 	vimport_lr_run(&lr, &job);
 	vimport_vm_unmap(lr.gpu.fd, lr.gpu.vm, lr.gpu.va, SIZE);
 	igt_assert_eq(__vimport_vm_bind(s->gpu[0], &unmap), 0);
-	while (maps(s, &other) &&
+	while (vexport_maps(s->exporter, other.dmabuf) &&
 	       vexport_stall_status(stall).state == DRM_VEXPORT_STALL_HELD)
 		usleep(1000);
 	igt_assert_f(vexport_stall_status(stall).state == DRM_VEXPORT_STALL_HELD,

@@ -128,6 +128,35 @@ void vexport_wait_attachments(int fd, int dmabuf, uint32_t count)
 }
 
 /**
+ * vexport_maps - how many mappings of a buffer importers have
+ * @fd: device file of the exporter
+ * @dmabuf: the buffer
+ */
+uint32_t vexport_maps(int fd, int dmabuf)
+{
+	struct drm_vexport_bo_query query;
+
+	vexport_query(fd, dmabuf, &query);
+	return query.maps;
+}
+
+/**
+ * vexport_wait_given_back - wait until no importer has a buffer mapped
+ * @fd: device file of the exporter
+ * @dmabuf: the buffer
+ *
+ * Importers leave to workers what nobody waits for.
+ */
+void vexport_wait_given_back(int fd, int dmabuf)
+{
+	struct timespec since = {};
+
+	while (vexport_maps(fd, dmabuf) && igt_nsec_elapsed(&since) < VSHARE_SETTLE_NS)
+		usleep(1000);
+	igt_assert_eq_u32(vexport_maps(fd, dmabuf), 0);
+}
+
+/**
  * vexport_wait_dmabufs - wait until a buffer has so few dma-bufs
  * @fd: device file of the exporter
  * @dmabuf: the buffer

@@ -41,6 +41,8 @@ void *vexport_gem_mmap(int fd, uint32_t handle, size_t size);
 int __vexport_query(int fd, struct drm_vexport_bo_query *query);
 void vexport_query(int fd, int dmabuf, struct drm_vexport_bo_query *query);
 void vexport_wait_attachments(int fd, int dmabuf, uint32_t count);
+uint32_t vexport_maps(int fd, int dmabuf);
+void vexport_wait_given_back(int fd, int dmabuf);
 void vexport_wait_dmabufs(int fd, int dmabuf, uint32_t count);
 int __vexport_move(int fd, struct drm_vexport_bo_move *move);
 uint64_t vexport_move(int fd, int dmabuf, uint32_t placement, uint32_t flags);
