@@ -351,34 +351,46 @@ void vimport_job_sync(struct vimport_job *job, uint32_t syncobj, uint64_t point,
 }
 
 /**
- * __vimport_exec - submit a job as it is
+ * __vimport_job_exec - submit a job as it is
+ * @fd: device file of the GPU
+ * @job: the job
+ * @exec: the rest of the call
+ *
+ * Returns zero or -errno. -EAGAIN is returned and not retried, because it is
+ * the answer of an address space that has enough to do.
+ */
+int __vimport_job_exec(int fd, const struct vimport_job *job, struct drm_vimport_exec exec)
+{
+	int ret;
+
+	exec.cmds = to_user_pointer(job->cmds);
+	exec.syncs = job->sync_count ? to_user_pointer(job->syncs) : 0;
+	exec.cmd_count = job->cmd_count;
+	exec.sync_count = job->sync_count;
+	exec.cmd_stride = sizeof(job->cmds[0]);
+	exec.sync_stride = sizeof(job->syncs[0]);
+	exec.queue_id = job->queue;
+	do {
+		ret = ioctl(fd, DRM_IOCTL_VIMPORT_EXEC, &exec);
+	} while (ret && errno == EINTR);
+	return ret ? -errno : 0;
+}
+
+/**
+ * __vimport_exec - submit a job to an address space
  * @fd: device file of the GPU
  * @vm: address space
  * @job: the job
  * @flags: mask of DRM_VIMPORT_EXEC_*
  *
- * Returns zero or -errno. -EAGAIN is returned and not retried, because it is
- * the answer of an address space that has enough to do.
+ * Returns zero or -errno, as __vimport_job_exec() does.
  */
 int __vimport_exec(int fd, uint32_t vm, const struct vimport_job *job, uint32_t flags)
 {
-	struct drm_vimport_exec exec = {
+	return __vimport_job_exec(fd, job, (struct drm_vimport_exec) {
 		.vm_id = vm,
 		.flags = flags,
-		.cmds = to_user_pointer(job->cmds),
-		.syncs = job->sync_count ? to_user_pointer(job->syncs) : 0,
-		.cmd_count = job->cmd_count,
-		.sync_count = job->sync_count,
-		.cmd_stride = sizeof(job->cmds[0]),
-		.sync_stride = sizeof(job->syncs[0]),
-		.queue_id = job->queue,
-	};
-	int ret;
-
-	do {
-		ret = ioctl(fd, DRM_IOCTL_VIMPORT_EXEC, &exec);
-	} while (ret && errno == EINTR);
-	return ret ? -errno : 0;
+	});
 }
 
 /**

@@ -84,6 +84,7 @@ void vimport_job_add(struct vimport_job *job, uint64_t va, uint64_t size, uint64
 void vimport_job_wait(struct vimport_job *job, uint64_t va, uint64_t value);
 void vimport_job_sync(struct vimport_job *job, uint32_t syncobj, uint64_t point, uint32_t flags);
 
+int __vimport_job_exec(int fd, const struct vimport_job *job, struct drm_vimport_exec exec);
 int __vimport_exec(int fd, uint32_t vm, const struct vimport_job *job, uint32_t flags);
 uint32_t vimport_submit(int fd, uint32_t vm, struct vimport_job *job, uint32_t flags);
 int vimport_wait(int fd, uint32_t syncobj);

@@ -77,35 +77,23 @@ uint64_t vimport_lr_word_va(struct vimport_lr *lr, unsigned int word)
 }
 
 /**
- * __vimport_lr_exec - submit a job as it is to a faulting address space
+ * __vimport_lr_exec - submit a job to a faulting address space
  * @fd: device file of the GPU
  * @vm: address space
  * @job: the job
  * @fence_va: where its fence goes
  * @fence_value: value of the fence
  *
- * Returns zero or -errno; -EAGAIN is not retried.
+ * Returns zero or -errno, as __vimport_job_exec() does.
  */
 int __vimport_lr_exec(int fd, uint32_t vm, const struct vimport_job *job, uint64_t fence_va,
 		      uint64_t fence_value)
 {
-	struct drm_vimport_exec exec = {
+	return __vimport_job_exec(fd, job, (struct drm_vimport_exec) {
 		.vm_id = vm,
-		.cmds = to_user_pointer(job->cmds),
-		.syncs = job->sync_count ? to_user_pointer(job->syncs) : 0,
-		.cmd_count = job->cmd_count,
-		.sync_count = job->sync_count,
-		.cmd_stride = sizeof(job->cmds[0]),
-		.sync_stride = sizeof(job->syncs[0]),
 		.fence_va = fence_va,
 		.fence_value = fence_value,
-	};
-	int ret;
-
-	do {
-		ret = ioctl(fd, DRM_IOCTL_VIMPORT_EXEC, &exec);
-	} while (ret && errno == EINTR);
-	return ret ? -errno : 0;
+	});
 }
 
 /**
