@@ -159,11 +159,9 @@ static void write_runs(struct vimport_vm *vm, const struct vimport_pt_run *runs,
 
 static int serve_import_locked(struct vimport_vm *vm, struct vimport_va *va, u64 addr)
 {
-	struct vimport_device *vdev = to_vimport_device(vm->base.drm);
 	struct vimport_bo *bo = to_vimport_bo(va->base.gem.obj);
 	u64 first = max(ALIGN_DOWN(addr, WINDOW), va->base.va.addr);
 	u64 end = min(ALIGN_DOWN(addr, WINDOW) + WINDOW, va->base.va.addr + va->base.va.range);
-	u64 generation = bo->generation;
 	struct vimport_pt_run *runs;
 	unsigned int count;
 	int ret;
@@ -171,15 +169,9 @@ static int serve_import_locked(struct vimport_vm *vm, struct vimport_va *va, u64
 	lockdep_assert_held(&vm->lock);
 	dma_resv_assert_held(bo->base.resv);
 
-	ret = vimport_bo_validate_locked(bo);
+	ret = vimport_vm_revalidate_locked(va->base.vm_bo);
 	if (ret)
 		return ret;
-	if (bo->generation != generation) {
-		trace_vimport_revalidate(vm, bo);
-		atomic64_inc(&vm->stats.revalidations);
-		atomic64_inc(&vdev->counters.revalidations);
-	}
-	drm_gpuvm_bo_evict(va->base.vm_bo, false);
 
 	/* Not interruptible: this is a worker, and these fences come in finite time. */
 	dma_resv_wait_timeout(bo->base.resv, DMA_RESV_USAGE_KERNEL, false, MAX_SCHEDULE_TIMEOUT);

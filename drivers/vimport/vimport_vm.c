@@ -106,17 +106,45 @@ static bool is_leaving_locked(struct drm_gpuvm_bo *vm_bo)
 	return true;
 }
 
-/*
- * drm_gpuvm_validate() calls this until no import is left on its list, and an
- * exporter that invalidates one for the sake of another puts it there again.
+/**
+ * vimport_vm_revalidate_locked - have the present sg table of a buffer, and count a new one
+ * @gpuvm_bo: the buffer in its address space, which need not be validated any more
+ *
+ * Locks: the caller holds the address space's lock and the reservation.
+ *
+ * Return: 0, or what vimport_bo_validate_locked() says.
  */
-static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
+int vimport_vm_revalidate_locked(struct drm_gpuvm_bo *gpuvm_bo)
 {
 	struct vimport_device *vdev = to_vimport_device(gpuvm_bo->vm->drm);
 	struct vimport_bo *bo = to_vimport_bo(gpuvm_bo->obj);
 	struct vimport_vm *vm = to_vimport_vm(gpuvm_bo->vm);
 	u64 generation = bo->generation;
 	int ret;
+
+	lockdep_assert_held(&vm->lock);
+	dma_resv_assert_held(gpuvm_bo->obj->resv);
+
+	ret = vimport_bo_validate_locked(bo);
+	if (ret)
+		return ret;
+
+	if (bo->generation != generation) {
+		trace_vimport_revalidate(vm, bo);
+		atomic64_inc(&vm->stats.revalidations);
+		atomic64_inc(&vdev->counters.revalidations);
+	}
+	drm_gpuvm_bo_evict(gpuvm_bo, false);
+	return 0;
+}
+
+/*
+ * drm_gpuvm_validate() calls this until no import is left on its list, and an
+ * exporter that invalidates one for the sake of another puts it there again.
+ */
+static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
+{
+	struct vimport_vm *vm = to_vimport_vm(gpuvm_bo->vm);
 
 	lockdep_assert_held(&vm->lock);
 	dma_resv_assert_held(gpuvm_bo->obj->resv);
@@ -133,17 +161,7 @@ static int vm_bo_validate(struct drm_gpuvm_bo *gpuvm_bo, struct drm_exec *exec)
 	if (signal_pending(current))
 		return -ERESTARTSYS;
 
-	ret = vimport_bo_validate_locked(bo);
-	if (ret)
-		return ret;
-
-	if (bo->generation != generation) {
-		trace_vimport_revalidate(vm, bo);
-		atomic64_inc(&vm->stats.revalidations);
-		atomic64_inc(&vdev->counters.revalidations);
-	}
-	drm_gpuvm_bo_evict(gpuvm_bo, false);
-	return 0;
+	return vimport_vm_revalidate_locked(gpuvm_bo);
 }
 
 static void vm_free(struct drm_gpuvm *gpuvm)

@@ -180,6 +180,7 @@ struct vimport_vm *vimport_vm_create(struct vimport_device *vdev, struct vimport
 struct vimport_vm *vimport_vm_lookup(struct drm_file *file, u32 id);
 void vimport_vm_destroy(struct vimport_vm *vm);
 
+int vimport_vm_revalidate_locked(struct drm_gpuvm_bo *gpuvm_bo);
 int vimport_vm_wait_idle(struct vimport_vm *vm, bool intr);
 
 #endif /* _VIMPORT_VM_H_ */
