@@ -356,6 +356,25 @@ struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 
 }
 
 /**
+ * vexport_bo_give - make a new buffer that of a client
+ * @bo: the buffer, before anybody else can know it; the reference goes to the client
+ * @file: the client
+ * @handle: where its handle goes
+ *
+ * Return: 0 or -errno, and then the buffer is gone.
+ */
+int vexport_bo_give(struct vexport_bo *bo, struct drm_file *file, u32 *handle)
+{
+	int ret;
+
+	bo->creator = file->client_id;
+	bo->usage = vexport_usage_get(file->driver_priv);
+	ret = drm_gem_handle_create(file, &bo->base.base, handle);
+	drm_gem_object_put(&bo->base.base);
+	return ret;
+}
+
+/**
  * vexport_bo_ioctl_create - DRM_IOCTL_VEXPORT_GEM_CREATE
  * @drm: device
  * @data: &struct drm_vexport_gem_create
@@ -375,11 +394,7 @@ int vexport_bo_ioctl_create(struct drm_device *drm, void *data, struct drm_file 
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
-	/* Before anybody else can know the buffer. */
-	bo->creator = file->client_id;
-	bo->usage = vexport_usage_get(file->driver_priv);
-	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
-	drm_gem_object_put(&bo->base.base);
+	ret = vexport_bo_give(bo, file, &args->handle);
 	if (ret)
 		return ret;
 

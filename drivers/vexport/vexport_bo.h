@@ -167,6 +167,7 @@ static inline u64 vexport_bo_next_generation(struct vexport_bo *bo)
 bool vexport_bo_is_ours(struct ttm_buffer_object *bo);
 struct vexport_bo *vexport_bo_create(struct vexport_device *vdev, u64 size, u32 placement,
 				     u32 create_flags);
+int vexport_bo_give(struct vexport_bo *bo, struct drm_file *file, u32 *handle);
 struct vexport_storage *vexport_bo_storage_locked(struct vexport_bo *bo);
 int vexport_bo_populate_locked(struct vexport_bo *bo);
 int vexport_bo_lock(struct vexport_bo *bo);

@@ -17,7 +17,6 @@
 #include "vexport_bo.h"
 #include "vexport_drv.h"
 #include "vexport_dumb.h"
-#include "vexport_usage.h"
 
 /**
  * DOC: dumb buffers
@@ -82,10 +81,7 @@ int vexport_dumb_create(struct drm_file *file, struct drm_device *drm,
 	if (IS_ERR(bo))
 		return PTR_ERR(bo);
 
-	bo->creator = file->client_id;
-	bo->usage = vexport_usage_get(file->driver_priv);
-	ret = drm_gem_handle_create(file, &bo->base.base, &args->handle);
-	drm_gem_object_put(&bo->base.base);
+	ret = vexport_bo_give(bo, file, &args->handle);
 	if (ret)
 		return ret;
 
