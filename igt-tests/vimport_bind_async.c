@@ -471,7 +471,8 @@ static void bad_syncs(struct vshare_session *s)
 		uint32_t flags;
 		uint64_t point;
 	} bad[] = {
-		{ TIMELINE << 1, 0 }, { 1u << 31, 0 }, { SIGNAL, 1 }, { SIGNAL | TIMELINE, 0 },
+		{ SIGNAL | TIMELINE << 1, 0 }, { SIGNAL | 1u << 31, 0 }, { SIGNAL, 1 },
+		{ SIGNAL | TIMELINE, 0 },
 		/* Nobody has submitted what it would wait for. */
 		{ 0, 0 }, { TIMELINE, 1 },
 	};

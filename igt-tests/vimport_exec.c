@@ -454,8 +454,9 @@ static void bad_sync(struct vshare_session *s)
 		uint64_t point;
 		int err;
 	} bad[] = {
-		{ DRM_VIMPORT_SYNC_TIMELINE << 1, 0, EINVAL },
-		{ 1u << 31, 0, EINVAL },
+		/* They would be good if the flag were. */
+		{ DRM_VIMPORT_SYNC_SIGNAL | DRM_VIMPORT_SYNC_TIMELINE << 1, 0, EINVAL },
+		{ DRM_VIMPORT_SYNC_SIGNAL | 1u << 31, 0, EINVAL },
 		{ DRM_VIMPORT_SYNC_SIGNAL, 1, EINVAL },
 		{ DRM_VIMPORT_SYNC_SIGNAL | DRM_VIMPORT_SYNC_TIMELINE, 0, EINVAL },
 		/* To wait for what nobody has submitted could take for ever. */

@@ -135,13 +135,16 @@ static void independent(struct vshare_session *s)
 	end(&t);
 }
 
+/* The first waits for the gate, and each of the others for the one before. */
 static void timeline(struct vshare_session *s)
 {
+	struct vimport_job free = {};
 	uint64_t point, last = 8;
 	uint32_t syncobj;
 	struct setup t;
 
 	begin(&t, s);
+	close_gate(&t, GATE_LONG);
 	syncobj = syncobj_create(t.gpu.fd, 0);
 	for (point = 1; point <= last; point++) {
 		struct vimport_job job = { .queue = t.queue[point % 2] };
@@ -150,10 +153,18 @@ static void timeline(struct vshare_session *s)
 		tag(&t, &job, DMABUF_WRITER_GPU0, 0, SIZE);
 		if (point > 1)
 			vimport_job_sync(&job, syncobj, point - 1, DRM_VIMPORT_SYNC_TIMELINE);
+		else
+			vimport_job_sync(&job, t.gate_sync, 0, 0);
 		vimport_job_sync(&job, syncobj, point,
 				 DRM_VIMPORT_SYNC_TIMELINE | DRM_VIMPORT_SYNC_SIGNAL);
 		igt_assert_eq(__vimport_exec(t.gpu.fd, t.gpu.vm, &job, 0), 0);
 	}
+	/* One that waits for nothing overtakes all that must wait. */
+	vimport_job_delay(&free, NSEC_PER_MSEC);
+	finish(&t, submit(&t, 0, free, 0));
+	igt_assert_f(!t.bo.map[0], "A job has not waited for its point\n");
+	igt_assert(gate_closed(&t.gate));
+	open_gate(&t);
 	igt_assert(syncobj_timeline_wait(t.gpu.fd, &syncobj, &last, 1, INT64_MAX, 0, NULL));
 	syncobj_timeline_query(t.gpu.fd, &syncobj, &point, 1);
 	igt_assert_eq_u64(point, last);
