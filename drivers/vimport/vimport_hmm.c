@@ -31,6 +31,7 @@
 #include "vimport_drv.h"
 #include "vimport_hmm.h"
 #include "vimport_userptr.h"
+#include "vimport_warden.h"
 
 /* Pages that are looked up at a time: what 4 KiB of pfns hold. */
 #define CHUNK_PAGES	512
@@ -170,10 +171,12 @@ static int append_chunk(struct vimport_segs *segs, u64 offset, const struct hmm_
 static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size,
 		      unsigned long *pfns, struct vimport_segs *segs, unsigned long *seq)
 {
+	/* Sleeps while something is being taken away from the range. */
+	unsigned long own_seq = mmu_interval_read_begin(&userptr->notifier);
+	struct mmu_interval_notifier *truth = vimport_warden_notifier(userptr);
 	struct hmm_range range = {
-		.notifier = &userptr->notifier,
-		/* Sleeps while something is being taken away from the range. */
-		.notifier_seq = mmu_interval_read_begin(&userptr->notifier),
+		.notifier = truth,
+		.notifier_seq = userptr->warden ? mmu_interval_read_begin(truth) : own_seq,
 		.hmm_pfns = pfns,
 		.default_flags = HMM_PFN_REQ_FAULT |
 				 (userptr->base.readonly ? 0 : HMM_PFN_REQ_WRITE),
@@ -199,8 +202,8 @@ static int fault_once(struct vimport_userptr *userptr, u64 offset, u64 size,
 		cond_resched();
 	}
 
-	*seq = range.notifier_seq;
-	return 0;
+	*seq = own_seq;
+	return vimport_warden_view(userptr, segs, range.notifier_seq);
 }
 
 /**

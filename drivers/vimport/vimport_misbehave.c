@@ -26,6 +26,7 @@
 #include <linux/dma-resv.h>
 #include <linux/highmem.h>
 #include <linux/mm.h>
+#include <linux/mmu_notifier.h>
 #include <linux/module.h>
 #include <linux/panic.h>
 #include <linux/slab.h>
@@ -34,6 +35,7 @@
 #include "vimport_misbehave.h"
 #include "vimport_userptr.h"
 #include "vimport_vm.h"
+#include "vimport_warden.h"
 
 /* What a userptr buffer may do wrong without anybody's memory being in danger. */
 #define USERPTR_BUGS	(DRM_VIMPORT_BUG_NO_PUBLISH |		\
@@ -41,6 +43,11 @@
 			 DRM_VIMPORT_BUG_RESV_IN_NOTIFIER |	\
 			 DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER |	\
 			 DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER)
+
+/* What it may do wrong with a warden. */
+#define WARDED_BUGS	(DRM_VIMPORT_BUG_IGNORE_NOTIFIER |	\
+			 DRM_VIMPORT_BUG_IGNORE_PROTECTION |	\
+			 DRM_VIMPORT_BUG_ONLY_UNMAP)
 
 #define ALL_BUGS	(DRM_VIMPORT_BUG_IGNORE_INVALIDATE |	\
 			 DRM_VIMPORT_BUG_RESV_IN_INVALIDATE |	\
@@ -57,7 +64,8 @@
 			 DRM_VIMPORT_BUG_NO_FLUSH |		\
 			 DRM_VIMPORT_BUG_IGNORE_FENCES |	\
 			 DRM_VIMPORT_BUG_KEEP_TABLE |		\
-			 USERPTR_BUGS)
+			 USERPTR_BUGS |				\
+			 WARDED_BUGS)
 
 /* What a late write leaves: no tag, and not what vexport fills storage with. */
 #define LATE_WORD	0x1a7e1a7e1a7e1a7eULL
@@ -296,10 +304,34 @@ static void allocate_a_page(void)
  * vimport_misbehave_userptr - give a userptr buffer the bugs of its file
  * @userptr: buffer that nobody knows yet
  * @bugs: mask of DRM_VIMPORT_BUG_*
+ *
+ * Return: 0 or a negative error code.
  */
-void vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs)
+int vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs)
 {
-	userptr->base.bugs = bugs & USERPTR_BUGS;
+	userptr->base.bugs = bugs & (USERPTR_BUGS | WARDED_BUGS);
+	return bugs & WARDED_BUGS ? vimport_warden_init(userptr) : 0;
+}
+
+/**
+ * vimport_misbehave_ignores - whether the notifier does nothing this time
+ * @bugs: mask of DRM_VIMPORT_BUG_* of the userptr buffer
+ * @range: what the kernel says
+ *
+ * Return: true if a bug would have it so.
+ */
+bool vimport_misbehave_ignores(u32 bugs, const struct mmu_notifier_range *range)
+{
+	switch (range->event) {
+	case MMU_NOTIFY_UNMAP:
+	case MMU_NOTIFY_RELEASE:
+		return bugs & DRM_VIMPORT_BUG_IGNORE_NOTIFIER;
+	case MMU_NOTIFY_PROTECTION_VMA:
+	case MMU_NOTIFY_PROTECTION_PAGE:
+		return bugs & WARDED_BUGS;
+	default:
+		return bugs & (DRM_VIMPORT_BUG_IGNORE_NOTIFIER | DRM_VIMPORT_BUG_ONLY_UNMAP);
+	}
 }
 
 /**

@@ -11,6 +11,7 @@ struct drm_device;
 struct drm_exec;
 struct drm_file;
 struct drm_gem_object;
+struct mmu_notifier_range;
 struct page;
 struct sg_table;
 struct vimport_userptr;
@@ -27,7 +28,8 @@ void vimport_misbehave_unmap_locked(struct dma_buf_attachment *attach, struct sg
 void vimport_misbehave_detach(struct dma_buf_attachment *attach, u32 bugs);
 int vimport_misbehave_pin_user_pages(struct vimport_userptr *userptr);
 void vimport_misbehave_unpin_user_pages(struct page **pages, unsigned long count);
-void vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs);
+int vimport_misbehave_userptr(struct vimport_userptr *userptr, u32 bugs);
+bool vimport_misbehave_ignores(u32 bugs, const struct mmu_notifier_range *range);
 void vimport_misbehave_notifier(u32 bugs, bool blockable);
 void vimport_misbehave_invalidate(u32 bugs);
 void vimport_misbehave_signalling(u32 bugs);

@@ -25,6 +25,7 @@
 #include "vimport_drv.h"
 #include "vimport_pt.h"
 #include "vimport_trace.h"
+#include "vimport_warden.h"
 
 #define PTE_VALID	BIT_ULL(0)
 #define PTE_WRITE	BIT_ULL(1)
@@ -354,7 +355,7 @@ void *vimport_pt_map(struct vimport_pt *pt, u64 va, bool write)
 
 	/* The probe made sure that a DMA address is a physical address. */
 	addr = (pte & PTE_ADDR) | (va & ~PTE_ADDR);
-	return kmap_local_page(pfn_to_page(PHYS_PFN(addr))) + offset_in_page(addr);
+	return kmap_local_page(vimport_warden_page(addr)) + offset_in_page(addr);
 }
 
 /**

@@ -118,6 +118,8 @@ static bool userptr_invalidate(struct mmu_interval_notifier *notifier,
 	struct vimport_vm_bo *vm_bo;
 
 	trace_vimport_userptr_invalidate(userptr, range);
+	if (vimport_misbehave_ignores(userptr->base.bugs, range))
+		return true;
 	if (!mmu_notifier_range_blockable(range))
 		return invalidate_unused(userptr, cur_seq);
 

@@ -10,6 +10,7 @@
 
 struct vimport_vm;
 struct vimport_vm_bo;
+struct vimport_warden;
 
 /**
  * struct vimport_userptr - a buffer that is memory of a process
@@ -46,6 +47,8 @@ struct vimport_userptr {
 	struct vimport_find_node find;
 	/** @pages: With DRM_VIMPORT_BUG_USERPTR_PIN: there is no @notifier, but these. */
 	struct page **pages;
+	/** @warden: Keeps what the bugs of its @notifier do from doing harm, or NULL. */
+	struct vimport_warden *warden;
 };
 
 static inline struct vimport_userptr *to_vimport_userptr(struct drm_gem_object *obj)

@@ -18,6 +18,7 @@
 #include "vimport_misbehave.h"
 #include "vimport_userptr.h"
 #include "vimport_vm.h"
+#include "vimport_warden.h"
 
 /* No address space maps the object any more: each mapping holds a reference. */
 static void userptr_free(struct drm_gem_object *obj)
@@ -32,6 +33,7 @@ static void userptr_free(struct drm_gem_object *obj)
 		vimport_misbehave_unpin_user_pages(userptr->pages, obj->size >> PAGE_SHIFT);
 	else if (userptr->notifier.mm)
 		mmu_interval_notifier_remove(&userptr->notifier);
+	vimport_warden_fini(userptr);
 	mmdrop(userptr->mm);
 
 	vimport_segs_fini(&userptr->base.segs);
@@ -112,7 +114,9 @@ int vimport_userptr_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 	if (!userptr)
 		return -ENOMEM;
 
-	vimport_misbehave_userptr(userptr, READ_ONCE(vfile->bugs));
+	ret = vimport_misbehave_userptr(userptr, READ_ONCE(vfile->bugs));
+	if (ret)
+		goto out_put;
 	if (READ_ONCE(vfile->bugs) & DRM_VIMPORT_BUG_USERPTR_PIN)
 		ret = vimport_misbehave_pin_user_pages(userptr);
 	else

@@ -27,7 +27,8 @@ const struct option vimport_options[] = {
 const char vimport_options_help[] =
 	"  --bug=NAME\tswitch a deliberate bug of vimport on. NAME is one of\n"
 	"\t\t  ignore-invalidate, keep-table, no-flush, no-publish, ignore-fences,\n"
-	"\t\t  userptr-pin, no-dirty: the test must fail\n"
+	"\t\t  userptr-pin, no-dirty, ignore-notifier, ignore-protection,\n"
+	"\t\t  only-unmap: the test must fail\n"
 	"\t\t  resv-in-invalidate, resv-in-signalling, reclaim-in-signalling,\n"
 	"\t\t  resv-in-notifier, reclaim-in-notifier, sleep-in-notifier:\n"
 	"\t\t  a kernel with lockdep must complain\n"
@@ -60,6 +61,9 @@ static const struct {
 	{ "resv-in-notifier", DRM_VIMPORT_BUG_RESV_IN_NOTIFIER },
 	{ "reclaim-in-notifier", DRM_VIMPORT_BUG_RECLAIM_IN_NOTIFIER },
 	{ "sleep-in-notifier", DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER },
+	{ "ignore-notifier", DRM_VIMPORT_BUG_IGNORE_NOTIFIER },
+	{ "ignore-protection", DRM_VIMPORT_BUG_IGNORE_PROTECTION },
+	{ "only-unmap", DRM_VIMPORT_BUG_ONLY_UNMAP },
 };
 
 int vimport_options_handler(int opt, int index, void *data)

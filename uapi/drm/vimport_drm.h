@@ -1028,6 +1028,21 @@ struct drm_vimport_raw {
 #define DRM_VIMPORT_BUG_SLEEP_IN_NOTIFIER	(1 << 19)
 
 /**
+ * DRM_VIMPORT_BUG_IGNORE_NOTIFIER - the notifier of a userptr buffer does nothing
+ *
+ * Jobs go on through the translations of the pages that the process had. With this bug and
+ * the two below no page is written that the process has not any more: what a job
+ * stores through such a translation is lost.
+ */
+#define DRM_VIMPORT_BUG_IGNORE_NOTIFIER		(1 << 20)
+
+/** DRM_VIMPORT_BUG_IGNORE_PROTECTION - not if memory becomes read-only, or shared by fork */
+#define DRM_VIMPORT_BUG_IGNORE_PROTECTION	(1 << 21)
+
+/** DRM_VIMPORT_BUG_ONLY_UNMAP - not unless memory is unmapped */
+#define DRM_VIMPORT_BUG_ONLY_UNMAP		(1 << 22)
+
+/**
  * struct drm_vimport_misbehave - switch deliberate bugs on for this file
  *
  * A buffer has the bugs that this file had when it last got its handle from
