@@ -206,12 +206,15 @@ static void async_split(struct vshare_session *s)
 	close_gates(&gates, space.fd);
 	done[0] = space_access(&space, AT_IN, 20 * NSEC_PER_MSEC);
 	space_unmap_async(&space, MIDDLE, MIDDLE_COUNT, &gates.closed);
+	/*
+	 * Beside what is left of the first, with other pages, while the memory is in use: whoever
+	 * takes it away must wait for the job that is older than this, and not for the bind.
+	 */
+	space_map_async(&space, AT, 3, MEMORY, PAGE_IN, NULL);
 	space_take_away(&space, PAGE_AFTER, 1);
 	expect_done(&space, done[0]);
 	space_take_away(&space, PAGE_BEFORE, 1);
 	space_take_away(&space, PAGE_IN, 1);
-	/* Beside what is left of the first, with other pages. */
-	space_map_async(&space, AT, 3, MEMORY, PAGE_IN, NULL);
 	space_take_away(&space, PAGE_IN, 2);
 	space_take_away(&space, PAGE_AFTER, 1);
 
