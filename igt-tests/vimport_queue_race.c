@@ -28,6 +28,8 @@ struct setup {
 	uint32_t vm;
 	uint32_t queue;
 	struct drm_vimport_cmd cmds[CMDS];
+	/* A word that stays zero, if jobs can wait for one. */
+	uint64_t zero_va;
 	pthread_barrier_t barrier;
 	unsigned int delay_us;
 	bool stop;
@@ -68,6 +70,24 @@ static uint64_t submit_until_gone(struct setup *t, struct drm_vimport_exec *exec
 }
 
 /*
+ * The jobs of every other queue end only because it goes: one that comes in behind that would
+ * never end. Those of the others may end in any way.
+ */
+static void choose_end(struct setup *t, unsigned int round)
+{
+	struct drm_vimport_cmd *last = &t->cmds[CMDS - 1];
+
+	*last = t->cmds[0];
+	if (t->zero_va && round % 2)
+		*last = (struct drm_vimport_cmd) {
+			.op = DRM_VIMPORT_OP_WAIT,
+			.va = t->zero_va,
+			.size = sizeof(uint64_t),
+			.value = 1,
+		};
+}
+
+/*
  * @next: number of the next job, in @exec or in what @exec points to
  * @wait: waits until all jobs before that have ended
  */
@@ -89,10 +109,12 @@ static void race(struct setup *t, struct drm_vimport_exec *exec, uint64_t *next,
 	igt_assert_eq(pthread_create(&thread, NULL, destroy_thread, t), 0);
 	srandom(11);
 	igt_nsec_elapsed(&start);
-	for (; igt_nsec_elapsed(&start) < RACE_NS; rounds++) {
+	/* Of each kind of jobs there is one round, also on a slow machine. */
+	for (; igt_nsec_elapsed(&start) < RACE_NS || rounds < 2; rounds++) {
 		t->queue = vimport_queue_create(t->fd, t->vm);
 		t->delay_us = random() % MAX_DELAY_US;
 		exec->queue_id = t->queue;
+		choose_end(t, rounds);
 		pthread_barrier_wait(&t->barrier);
 		accepted += submit_until_gone(t, exec, next);
 		pthread_barrier_wait(&t->barrier);
@@ -170,6 +192,7 @@ static void faulting(struct vshare_session *s)
 	vimport_lr_init(&lr, s->exporter, 0, bo.dmabuf, SIZE, 0);
 	t.fd = lr.gpu.fd;
 	t.vm = lr.gpu.vm;
+	t.zero_va = vimport_lr_word_va(&lr, 0);
 	exec.fence_va = lr.words_va;
 	race(&t, &exec, (uint64_t *)&exec.fence_value, wait_for_value, &lr);
 	vimport_lr_fini(&lr);
