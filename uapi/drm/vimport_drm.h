@@ -1048,9 +1048,9 @@ struct drm_vimport_raw {
  * A buffer has the bugs that this file had when it last got its handle from
  * %DRM_IOCTL_PRIME_FD_TO_HANDLE or %DRM_IOCTL_VIMPORT_IMPORT, a job those that it
  * had at %DRM_IOCTL_VIMPORT_EXEC. Imports have them only if they are vexport's,
- * which keeps the pages of every mapping it handed out; userptr buffers hold the
- * pages that a bug of theirs writes to, and have the bugs that this file had when they
- * were made. The kernel is tainted with %TAINT_TEST.
+ * which keeps the pages of every mapping it handed out; userptr buffers have those that
+ * this file had when they were made, and hold the pages that a bug writes to, or have
+ * its writes go nowhere. The kernel is tainted with %TAINT_TEST.
  *
  * Errors: -EPERM without CAP_SYS_ADMIN or if the module was loaded without
  * misbehave=1; -EINVAL for an unknown bug or a pad.
