@@ -355,7 +355,7 @@ void *vimport_pt_map(struct vimport_pt *pt, u64 va, bool write)
 
 	/* The probe made sure that a DMA address is a physical address. */
 	addr = (pte & PTE_ADDR) | (va & ~PTE_ADDR);
-	return kmap_local_page(vimport_warden_page(addr)) + offset_in_page(addr);
+	return kmap_local_page(vimport_warden_page(pt, addr)) + offset_in_page(addr);
 }
 
 /**

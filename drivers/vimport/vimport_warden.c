@@ -241,18 +241,23 @@ int vimport_warden_view(struct vimport_userptr *userptr, struct vimport_segs *se
 
 /**
  * vimport_warden_lookup - the page that an access through a view goes to
+ * @pt: page table that the PTE is in
  * @addr: DMA address in the PTE, with the number of the view above it
  *
  * Locks: the lock of the page table is held, until the access is over.
  *
  * Return: that page, or the sink.
  */
-struct page *vimport_warden_lookup(u64 addr)
+struct page *vimport_warden_lookup(struct vimport_pt *pt, u64 addr)
 {
-	struct view *view = xa_load(&views, addr >> VIMPORT_VIEW_SHIFT);
-	struct vimport_warden *warden = view->warden;
 	struct page *page = pfn_to_page(PHYS_PFN(addr & (BIT_ULL(VIMPORT_VIEW_SHIFT) - 1)));
+	struct vimport_warden *warden;
+	struct view *view;
 
+	lockdep_assert_held(&pt->lock);
+
+	view = xa_load(&views, addr >> VIMPORT_VIEW_SHIFT);
+	warden = view->warden;
 	read_lock(&warden->lock);
 	if (mmu_interval_read_retry(&warden->notifier, view->seq))
 		page = warden->sink;
